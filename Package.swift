@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+    // Named crash points for the tests that kill programs; a release build has none.
+    .define("FAILPOINTS", .when(configuration: .debug)),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], in folder: String = "Sources") -> Target {
+    .target(name: name, dependencies: dependencies, path: "\(folder)/\(name)", swiftSettings: settings)
+}
+func program(_ name: String, _ dependencies: [Target.Dependency], in folder: String = "Sources") -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: "\(folder)/\(name)", swiftSettings: settings)
+}
+func tests(_ name: String, _ dependencies: [Target.Dependency], in folder: String = "Tests") -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: dependencies, path: "\(folder)/\(name)Tests", swiftSettings: settings)
+}
+
+let package = Package(
+    name: "wvs",
+    products: ["wvs-api", "wvs-worker", "wvs-executor", "wvs-migrate", "wvs-sidecar", "wvsctl", "demo-agent"].map {
+        .executable(name: $0, targets: [$0])
+    },
+    targets: [
+        // System libraries: a module map and a header, no logic.
+        .systemLibrary(name: "CPostgres"),
+        .systemLibrary(name: "CMicroHTTPD"),
+        .systemLibrary(name: "CGRPC"),
+        .systemLibrary(name: "COpenSSL"),
+        .systemLibrary(name: "CJansson"),
+        .systemLibrary(name: "CCurl"),
+        .systemLibrary(name: "CInotifyTools", path: "sidecar/Sources/CInotifyTools"),
+
+        // Ground: what every program shares; the sidecar takes only RuntimeCore.
+        .target(name: "CShims", path: "Sources/CShims"),
+        library("RuntimeCore", ["CShims"]),
+        library("Runtime", ["RuntimeCore", "CShims"]),
+
+        // One wrapper for each C library; nothing of WVS in them.
+        library("JSON", ["CJansson"]),
+        library("Postgres", ["CPostgres", "Runtime", "RuntimeCore"]),
+        library("HTTPServer", ["CMicroHTTPD", "Runtime", "RuntimeCore"]),
+        library("GRPCTransport", ["CGRPC", "Runtime", "RuntimeCore"]),
+
+        // The service: pure decisions, rows, the wire between worker and executor, and a library for each program.
+        library("Model", ["COpenSSL", "JSON"]),
+        library("Migrations", ["Postgres", "RuntimeCore"]),
+        library("Store", ["JSON", "Model", "Postgres", "Runtime", "RuntimeCore"]),
+        .target(
+            name: "ExecutorProto", path: "Sources/ExecutorProto", exclude: ["executor/v1/executor.proto"],
+            publicHeadersPath: ".", linkerSettings: [.linkedLibrary("protobuf-c")]),
+        library("ExecutorRPC", ["ExecutorProto", "GRPCTransport", "Runtime", "RuntimeCore"]),
+        library("API", ["HTTPServer", "JSON", "Model", "Runtime", "RuntimeCore", "Store"]),
+        library("Worker", ["ExecutorRPC", "HTTPServer", "JSON", "Model", "Runtime", "RuntimeCore", "Store"]),
+        library("Executor", ["CShims", "ExecutorRPC", "HTTPServer", "Quiesce", "Runtime", "RuntimeCore"]),
+        library("Commands", ["CCurl", "JSON", "Model", "Runtime", "RuntimeCore"]),
+
+        program("wvs-api", ["API", "Runtime", "RuntimeCore"]),
+        program("wvs-worker", ["Worker", "Runtime", "RuntimeCore"]),
+        program("wvs-executor", ["Executor", "Runtime", "RuntimeCore"]),
+        program("wvs-migrate", ["Migrations", "Runtime", "RuntimeCore"]),
+        program("wvsctl", ["Commands", "Runtime", "RuntimeCore"]),
+        program("demo-agent", ["CShims", "RuntimeCore"]),
+
+        // The sidecar: depends on nothing above but CShims and RuntimeCore.
+        library("Quiesce", ["CShims", "RuntimeCore"], in: "sidecar/Sources"),
+        library("Freezer", ["CShims", "RuntimeCore"], in: "sidecar/Sources"),
+        library("Sidecar", ["CInotifyTools", "CShims", "Freezer", "Quiesce", "RuntimeCore"], in: "sidecar/Sources"),
+        program("wvs-sidecar", ["RuntimeCore", "Sidecar"], in: "sidecar/Sources"),
+
+        library("TestSupport", ["CShims", "JSON", "Migrations", "Postgres", "Runtime", "RuntimeCore"]),
+        tests("RuntimeCore", ["RuntimeCore", "TestSupport"]),
+        tests("Runtime", ["Runtime", "TestSupport"]),
+        tests("JSON", ["JSON", "TestSupport"]),
+        tests("Postgres", ["Postgres", "TestSupport"]),
+        tests("HTTPServer", ["HTTPServer", "TestSupport"]),
+        tests("GRPCTransport", ["GRPCTransport", "TestSupport"]),
+        tests("Model", ["JSON", "Model", "TestSupport"]),
+        tests("Migrations", ["Migrations", "Postgres", "TestSupport"]),
+        tests("Store", ["Store", "TestSupport"]),
+        tests("ExecutorRPC", ["ExecutorRPC", "TestSupport"]),
+        tests("API", ["API", "TestSupport"]),
+        tests("Worker", ["Worker", "TestSupport"]),
+        tests("Executor", ["Executor", "TestSupport"]),
+        tests("Commands", ["Commands", "TestSupport"]),
+        tests("Integration", ["ExecutorRPC", "Model", "Quiesce", "Store", "TestSupport"]),
+        tests("Quiesce", ["Quiesce", "TestSupport"], in: "sidecar/Tests"),
+        tests("Freezer", ["Freezer", "TestSupport"], in: "sidecar/Tests"),
+        tests("Sidecar", ["Freezer", "Quiesce", "Sidecar", "TestSupport"], in: "sidecar/Tests"),
+    ]
+)

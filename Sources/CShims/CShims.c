@@ -1,0 +1,1 @@
+#include "wvs_shims.h"

@@ -1,0 +1,123 @@
+private import Glibc
+
+/// The names of log fields. One list for all programs, so that one request can be followed through them.
+package enum LogKey: String, Sendable {
+    case requestID = "request_id"
+    case taskID = "task_id"
+    case traceID = "trace_id"
+    case spanID = "span_id"
+    case wsid, op, status, attempt, fence, epoch, phase, outcome
+    case method, route, path, code, detail, address, port, reason, error, sqlstate, signal, pid, version
+    case durationMilliseconds = "duration_ms"
+    case delayMilliseconds = "delay_ms"
+    case count, entries, engine, executor, worker, sidecar, cgroup, snapshotID = "snapshot_id", liveID = "live_id"
+    case consistency, processes, threads, flushed, held, state, program, setting, limit, channel, failpoint
+}
+
+/// A log field's value.
+package enum LogValue: Sendable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {
+    case text(String)
+    case integer(Int64)
+    case number(Double)
+    case flag(Bool)
+
+    package init(stringLiteral value: String) { self = .text(value) }
+    package init(integerLiteral value: Int64) { self = .integer(value) }
+    package init(booleanLiteral value: Bool) { self = .flag(value) }
+    /// Anything that says what it is: errors, ids, states.
+    package init(_ value: some CustomStringConvertible) { self = .text(value.description) }
+    package init(_ error: any Error) { self = .text(String(describing: error)) }
+}
+
+/// Writes one JSON object a line to standard error, with the members that seeds 09 asks for.
+package struct Logger: Sendable {
+    package enum Level: String, CaseIterable, Comparable, Sendable {
+        case debug, info, warn, error
+        package static func < (left: Level, right: Level) -> Bool { left.rank < right.rank }
+        private var rank: Int { Level.allCases.firstIndex(of: self) ?? 0 }
+    }
+
+    private let level: Level
+    private let descriptor: CInt
+    private var fields: [(LogKey, LogValue)] = []
+
+    /// - Parameters:
+    ///   - level: what is below it is dropped.
+    ///   - descriptor: where the lines go; standard error.
+    package init(level: Level = .info, descriptor: CInt = STDERR_FILENO) {
+        self.level = level
+        self.descriptor = descriptor
+    }
+
+    /// A logger that puts a field on every line.
+    package func with(_ key: LogKey, _ value: LogValue) -> Logger {
+        var copy = self
+        copy.fields.removeAll { $0.0 == key }
+        copy.fields.append((key, value))
+        return copy
+    }
+
+    package func debug(
+        _ message: StaticString, _ fields: KeyValuePairs<LogKey, LogValue> = [:], file: StaticString = #fileID,
+        line: UInt = #line
+    ) { write(.debug, message, fields, file, line) }
+
+    package func info(
+        _ message: StaticString, _ fields: KeyValuePairs<LogKey, LogValue> = [:], file: StaticString = #fileID,
+        line: UInt = #line
+    ) { write(.info, message, fields, file, line) }
+
+    package func warn(
+        _ message: StaticString, _ fields: KeyValuePairs<LogKey, LogValue> = [:], file: StaticString = #fileID,
+        line: UInt = #line
+    ) { write(.warn, message, fields, file, line) }
+
+    package func error(
+        _ message: StaticString, _ fields: KeyValuePairs<LogKey, LogValue> = [:], file: StaticString = #fileID,
+        line: UInt = #line
+    ) { write(.error, message, fields, file, line) }
+
+    private func write(
+        _ level: Level, _ message: StaticString, _ extra: KeyValuePairs<LogKey, LogValue>, _ file: StaticString,
+        _ line: UInt
+    ) {
+        guard level >= self.level else { return }
+        var text = "{\"level\":\"\(level.rawValue)\",\"ts\":\"\(Timestamp.now.text(fractionDigits: 3))\""
+        text += ",\"caller\":\"\(file):\(line)\",\"msg\":"
+        appendJSONString(message.description, to: &text)
+        for (key, value) in fields where !extra.contains(where: { $0.key == key }) { append(key, value, to: &text) }
+        for (key, value) in extra { append(key, value, to: &text) }
+        text += "}\n"
+        // One write for a line, so that lines of several threads or processes do not mix.
+        _ = text.withUTF8 { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    }
+
+    private func append(_ key: LogKey, _ value: LogValue, to text: inout String) {
+        text += ",\"\(key.rawValue)\":"
+        switch value {
+        case .text(let string): appendJSONString(string, to: &text)
+        case .integer(let integer): text += String(integer)
+        case .number(let number): text += number.isFinite ? String(number) : "null"
+        case .flag(let flag): text += flag ? "true" : "false"
+        }
+    }
+}
+
+/// Appends `value` as a JSON string (RFC 8259, section 7), quotes included.
+package func appendJSONString(_ value: String, to text: inout String) {
+    text += "\""
+    for scalar in value.unicodeScalars {
+        switch scalar {
+        case "\"": text += "\\\""
+        case "\\": text += "\\\\"
+        case "\n": text += "\\n"
+        case "\r": text += "\\r"
+        case "\t": text += "\\t"
+        case _ where scalar.value < 0x20:
+            let hex = String(scalar.value, radix: 16)
+            text += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+        default: text.unicodeScalars.append(scalar)
+        }
+    }
+    text += "\""
+}
