@@ -1,0 +1,30 @@
+private import Glibc
+
+/// Tells synchronous work to stop: a flag to look at, and a descriptor for `poll(2)`.
+package final class Cancellation: Sendable {
+    /// Readable once cancelled; never read from it.
+    package let descriptor: CInt
+    private let flag = Mutex(false)
+
+    package init() throws(SystemError) {
+        descriptor = try systemCall("eventfd") { eventfd(0, CInt(EFD_CLOEXEC.rawValue) | CInt(EFD_NONBLOCK.rawValue)) }
+    }
+
+    deinit { close(descriptor) }
+
+    package var isCancelled: Bool { flag.withLock { $0 } }
+
+    /// Cancels; again does nothing.
+    package func cancel() {
+        flag.withLock { flag in
+            guard !flag else { return }
+            flag = true
+            var one: UInt64 = 1
+            // Cannot fail: the counter is 0 and the descriptor lives as long as this object.
+            _ = write(descriptor, &one, 8)
+        }
+    }
+
+    /// Throws `CancellationError` once cancelled.
+    package func check() throws(CancellationError) { if isCancelled { throw CancellationError() } }
+}
