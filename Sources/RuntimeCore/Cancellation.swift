@@ -1,3 +1,4 @@
+private import CShims
 private import Glibc
 
 /// Tells synchronous work to stop: a flag to look at, and a descriptor for `poll(2)`.
@@ -7,7 +8,7 @@ package final class Cancellation: Sendable {
     private let flag = Mutex(false)
 
     package init() throws(SystemError) {
-        descriptor = try systemCall("eventfd") { eventfd(0, CInt(EFD_CLOEXEC.rawValue) | CInt(EFD_NONBLOCK.rawValue)) }
+        descriptor = try systemCall("eventfd") { eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK)) }
     }
 
     deinit { close(descriptor) }

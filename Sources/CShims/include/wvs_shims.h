@@ -1,14 +1,20 @@
-// Inline C for variadic calls, macros and system calls that Swift cannot see. No logic. Prefix wvs_.
+// C for variadic calls, macros and system calls that Swift cannot see. No logic. Prefix wvs_.
 #pragma once
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// Without _GNU_SOURCE: Swift's own view of glibc has none, and the two must agree. What needs it lives in CShims.c.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/types.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static inline int wvs_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
