@@ -42,7 +42,7 @@ let package = Package(
         library("Runtime", ["RuntimeCore", "CShims"]),
 
         // One wrapper for each C library; nothing of WVS in them.
-        library("JSON", ["CJansson"]),
+        library("JSON", ["CJansson", "RuntimeCore"]),
         library("Postgres", ["CPostgres", "Runtime", "RuntimeCore"]),
         library("HTTPServer", ["CMicroHTTPD", "Runtime", "RuntimeCore"]),
         library("GRPCTransport", ["CGRPC", "Runtime", "RuntimeCore"]),

@@ -113,6 +113,8 @@ package func appendJSONString(_ value: String, to text: inout String) {
         case "\n": text += "\\n"
         case "\r": text += "\\r"
         case "\t": text += "\\t"
+        case "\u{08}": text += "\\b"
+        case "\u{0c}": text += "\\f"
         case _ where scalar.value < 0x20:
             let hex = String(scalar.value, radix: 16)
             text += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
