@@ -48,7 +48,7 @@ let package = Package(
         library("GRPCTransport", ["CGRPC", "Runtime", "RuntimeCore"]),
 
         // The service: pure decisions, rows, the wire between worker and executor, and a library for each program.
-        library("Model", ["COpenSSL", "JSON"]),
+        library("Model", ["COpenSSL", "JSON", "RuntimeCore"]),
         library("Migrations", ["Postgres", "RuntimeCore"]),
         library("Store", ["JSON", "Model", "Postgres", "Runtime", "RuntimeCore"]),
         .target(
