@@ -65,7 +65,8 @@ let package = Package(
         program("wvs-executor", ["Executor", "Runtime", "RuntimeCore"]),
         program("wvs-migrate", ["Migrations", "Runtime", "RuntimeCore"]),
         program("wvsctl", ["Commands", "Runtime", "RuntimeCore"]),
-        program("demo-agent", ["CShims", "RuntimeCore"]),
+        library("FakeAgent", ["CShims", "RuntimeCore"]),
+        program("demo-agent", ["FakeAgent", "RuntimeCore"]),
 
         // The sidecar: depends on nothing above but CShims and RuntimeCore.
         library("Quiesce", ["CShims", "RuntimeCore"], in: "sidecar/Sources"),

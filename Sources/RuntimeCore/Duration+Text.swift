@@ -38,6 +38,11 @@ extension Duration {
         components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
     }
 
+    /// Rounded down.
+    package var wholeMicroseconds: Int64 {
+        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
+    }
+
     package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 
     package var milliseconds: Double { seconds * 1000 }

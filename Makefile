@@ -1,0 +1,64 @@
+# make help lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Where demo, up and down take their programs from: release (bin/) or debug.
+CONFIG ?= release
+ifeq ($(CONFIG),release)
+PROGRAMS := build
+BIN := bin
+else ifeq ($(CONFIG),debug)
+PROGRAMS := build-debug
+BIN := .build/debug
+else
+$(error CONFIG is '$(CONFIG)'; allowed: release, debug)
+endif
+
+NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent
+FORMATTED := Package.swift Sources Tests sidecar
+
+.PHONY: help bootstrap build build-debug test lint fmt generate demo up down bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+bootstrap: ## Install the Debian packages that are missing
+	@scripts/bootstrap.sh
+
+build: bootstrap ## Build the release programs into bin/
+	swift build -c release --static-swift-stdlib
+	@mkdir -p bin
+	@bin_path=$$(swift build -c release --static-swift-stdlib --show-bin-path) && \
+		for name in $(NAMES); do strip -o "bin/.$$name" "$$bin_path/$$name" && mv "bin/.$$name" "bin/$$name"; done
+
+build-debug: bootstrap
+	swift build
+
+test: bootstrap ## Build and run all tests
+	scripts/test.sh
+
+lint: bootstrap ## Check the format, the scripts and that generated code is current
+	swift format lint --strict --recursive $(FORMATTED)
+	shellcheck scripts/*.sh .ci/run
+	scripts/generate.sh --check
+
+fmt: ## Format the Swift code
+	swift format --in-place --recursive $(FORMATTED)
+
+generate: bootstrap ## Make the C code of executor.proto anew
+	scripts/generate.sh
+
+demo: $(PROGRAMS) ## Show one snapshot and one rollback, end to end (CONFIG=debug for debug programs)
+	@WVS_BIN=$(BIN) scripts/demo.sh
+
+up: $(PROGRAMS) ## Start a stack that keeps running, and print its addresses
+	@WVS_BIN=$(BIN) scripts/stack.sh up
+
+down: ## Stop what `make up` started
+	@scripts/stack.sh down
+
+bench: build ## Measure what the project promises, side by side with what it is compared to
+	@WVS_BIN=bin scripts/bench.sh
+
+clean: ## Remove everything that was built
+	rm -rf .build bin
