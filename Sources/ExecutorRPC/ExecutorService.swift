@@ -1,0 +1,24 @@
+package import RuntimeCore
+
+/// What comes with a call besides its message.
+package struct CallContext: Sendable {
+    /// W3C Trace Context of the caller.
+    package let traceparent: String?
+    /// When the caller gives up; the handler's task is cancelled then. Nil where the caller set none.
+    package let deadline: MonotonicTime?
+
+    package init(traceparent: String? = nil, deadline: MonotonicTime? = nil) {
+        self.traceparent = traceparent
+        self.deadline = deadline
+    }
+}
+
+/// What an executor does for workers; see executor.proto.
+///
+/// A call's task is cancelled when its caller cancels, disconnects or lets the deadline pass. Throw `GRPCError` for a status
+/// of choice; anything else thrown becomes INTERNAL, which tells the caller nothing about the outcome.
+package protocol ExecutorService: Sendable {
+    func executeTask(_ request: ExecuteTaskRequest, context: CallContext) async throws -> ExecuteTaskOutcome
+    func settle(_ request: SettleRequest, context: CallContext) async throws -> SettleOutcome
+    func getTask(_ request: GetTaskRequest, context: CallContext) async throws -> GetTaskResponse
+}
