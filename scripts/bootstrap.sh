@@ -28,7 +28,7 @@ command -v swift >/dev/null 2>&1 || fail "Swift 6.2 or newer is needed and is no
   Download the Debian 12 toolchain from https://www.swift.org/install/linux/, unpack it to /opt/swift and
   put /opt/swift/usr/bin into PATH."
 
-[ "$(. /etc/os-release && echo "${ID:-}")" = debian ] || command -v dpkg-query >/dev/null 2>&1 ||
+command -v dpkg-query >/dev/null 2>&1 ||
   fail "this script knows Debian's packages only; install their equivalents: ${packages[*]}"
 
 missing=()
@@ -39,8 +39,10 @@ done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 install="apt-get install --yes --no-install-recommends ${missing[*]}"
-[ "${1:-}" != --check ] && [ "$(id -u)" = 0 ] || fail "missing Debian packages; as root run
+if [ "${1:-}" = --check ] || [ "$(id -u)" != 0 ]; then
+  fail "missing Debian packages; as root run
   $install"
+fi
 
 echo "bootstrap: installing ${missing[*]}" >&2
 # The packages would start services of their own; WVS brings its private ones. A policy that was there stays.

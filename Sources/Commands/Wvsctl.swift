@@ -1,0 +1,70 @@
+private import Glibc
+import Runtime
+import RuntimeCore
+
+/// The whole of wvsctl but for its entry point.
+package enum Wvsctl {
+    /// Runs one command line.
+    ///
+    /// - Parameter arguments: without the program's name.
+    /// - Returns: the exit status.
+    package static func run(arguments: [String], environment: [String: String]) -> Int32 {
+        do {
+            switch try CommandLineParser.parse(arguments, commands: Command.all) {
+            case .help(let text): print(text)
+            case .version: print("wvsctl \(Version.current)")
+            case .run(let command, let positionals, let values):
+                try command.run(invocation(positionals, values, environment))
+            }
+            return 0
+        } catch {
+            var text = "wvsctl: \(error.message)\n"
+            if let hint = error.hint { text += "  try: \(hint)\n" }
+            writeToStandardError(text)
+            return error.status.rawValue
+        }
+    }
+
+    private static func invocation(
+        _ positionals: [String: String], _ values: [String: String], _ environment: [String: String]
+    ) throws(CommandError) -> Invocation {
+        let color: Terminal.ColorMode = try choice("--color", values["--color"], default: .auto)
+        let form: Output.Form =
+            values["--json"] != nil ? .json : try choice("--output", values["--output"], default: .table)
+        let terminal = Terminal(color: color, environment: environment)
+        let url = values["--api-url"] ?? environment["WVS_API_URL"].flatMap { $0.isEmpty ? nil : $0 }
+        return Invocation(
+            client: try APIClient(baseURL: url ?? "http://127.0.0.1:8080"),
+            output: Output(form: form, terminal: terminal, isVerbose: values["--verbose"] != nil),
+            positionals: positionals, values: values)
+    }
+
+    private static func choice<Choice: RawRepresentable & CaseIterable>(
+        _ option: String, _ text: String?, default fallback: Choice
+    ) throws(CommandError) -> Choice where Choice.RawValue == String {
+        guard let text else { return fallback }
+        guard let choice = Choice(rawValue: text) else {
+            let allowed = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw CommandError(.usage, "\(option): '\(text)' is not one of \(allowed)")
+        }
+        return choice
+    }
+}
+
+/// The key the user gave, or a new one.
+func idempotencyKey(_ invocation: Invocation) -> String { invocation.option("--idempotency-key") ?? UUIDv7.make() }
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986, so that no argument can reach another route.
+func pathSegment(_ text: String) -> String {
+    var encoded = ""
+    for byte in text.utf8 {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
+            encoded.unicodeScalars.append(Unicode.Scalar(byte))
+        default: encoded += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        }
+    }
+    return encoded
+}
