@@ -39,7 +39,7 @@ test: bootstrap ## Build and run all tests
 
 lint: bootstrap ## Check the format, the scripts and that generated code is current
 	swift format lint --strict --recursive $(FORMATTED)
-	shellcheck scripts/*.sh .ci/run
+	shellcheck -x scripts/*.sh .ci/run
 	scripts/generate.sh --check
 
 fmt: ## Format the Swift code

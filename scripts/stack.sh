@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# A stack that keeps running: scripts/stack.sh up | down (make up, make down).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/stack-lib.sh
+. scripts/stack-lib.sh
+
+dir=${TMPDIR:-/tmp}/wvs-up-$(id -u)
+bin=${WVS_BIN:-bin}
+
+up() {
+  if [ -e "$dir" ]; then
+    echo "a stack is up already, or was not taken down: make down" >&2
+    exit 1
+  fi
+  mkdir -p "$dir"
+  # What was started goes down again if the rest does not come up.
+  trap 'stack_stop "$dir"' EXIT
+  trap 'exit 130' INT TERM
+  WVS_PORT=${WVS_PORT:-8080} stack_start "$dir" "$(realpath "$bin")"
+  # Workspaces without an agent are answered for by the node's sidecar.
+  stack_spawn "$dir" sidecar "$(realpath "$bin")/wvs-sidecar" node --root "$MOUNT"
+  trap - EXIT
+  cat <<TEXT
+WVS is up.
+
+  API         $API_URL
+  metrics     http://$(listening "$dir" api metrics)/metrics  http://$(listening "$dir" worker metrics)/metrics  http://$(listening "$dir" executor metrics)/metrics
+  workspaces  $MOUNT ($ENGINE)
+  database    psql '$DSN'
+  logs        $dir/log
+
+Try:
+  $bin/wvsctl workspace create ws-1 --owner me --wait --api-url $API_URL
+  $bin/wvsctl snapshot create ws-1 -m 'my first' --wait --api-url $API_URL
+  $bin/wvsctl snapshot list ws-1 --api-url $API_URL
+
+make down ends it.
+TEXT
+}
+
+case "${1:-}" in
+  up) up ;;
+  down)
+    if [ ! -e "$dir" ]; then echo "no stack is up"; exit 0; fi
+    stack_stop "$dir"
+    echo "WVS is down; nothing is left of it."
+    ;;
+  *) echo "usage: scripts/stack.sh up|down" >&2; exit 2 ;;
+esac
