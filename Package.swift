@@ -55,8 +55,12 @@ let package = Package(
             name: "ExecutorProto", path: "Sources/ExecutorProto", exclude: ["executor/v1/executor.proto"],
             publicHeadersPath: ".", linkerSettings: [.linkedLibrary("protobuf-c")]),
         library("ExecutorRPC", ["ExecutorProto", "GRPCTransport", "Runtime", "RuntimeCore"]),
-        library("API", ["HTTPServer", "JSON", "Model", "Runtime", "RuntimeCore", "Store"]),
-        library("Worker", ["ExecutorRPC", "HTTPServer", "JSON", "Model", "Runtime", "RuntimeCore", "Store"]),
+        library("API", ["HTTPServer", "JSON", "Migrations", "Model", "Postgres", "Runtime", "RuntimeCore", "Store"]),
+        library(
+            "Worker",
+            [
+                "ExecutorRPC", "HTTPServer", "JSON", "Migrations", "Model", "Postgres", "Runtime", "RuntimeCore", "Store",
+            ]),
         library("Executor", ["CShims", "ExecutorRPC", "HTTPServer", "Quiesce", "Runtime", "RuntimeCore"]),
         library("Commands", ["CCurl", "JSON", "Model", "Runtime", "RuntimeCore"]),
 
@@ -78,11 +82,11 @@ let package = Package(
         tests("RuntimeCore", ["RuntimeCore", "TestSupport"]),
         tests("Runtime", ["Runtime", "TestSupport"]),
         tests("JSON", ["JSON", "TestSupport"]),
-        tests("Postgres", ["Postgres", "TestSupport"]),
+        tests("Postgres", ["Postgres", "Runtime", "RuntimeCore", "TestSupport"]),
         tests("HTTPServer", ["HTTPServer", "TestSupport"]),
         tests("GRPCTransport", ["GRPCTransport", "TestSupport"]),
         tests("Model", ["JSON", "Model", "TestSupport"]),
-        tests("Migrations", ["Migrations", "Postgres", "TestSupport"]),
+        tests("Migrations", ["Migrations", "Postgres", "RuntimeCore", "TestSupport"]),
         tests("Store", ["Store", "TestSupport"]),
         tests("ExecutorRPC", ["ExecutorRPC", "TestSupport"]),
         tests("API", ["API", "TestSupport"]),

@@ -1,1 +1,5 @@
-// placeholder
+import Glibc
+import Migrations
+import RuntimeCore
+
+exit(await MigrateProgram.run(arguments: Array(CommandLine.arguments.dropFirst()), environment: Process.environment))

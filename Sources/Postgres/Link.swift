@@ -1,0 +1,190 @@
+private import CPostgres
+private import Glibc
+import RuntimeCore
+
+/// Owns one `PGconn` in non-blocking mode and waits for it with `poll(2)`, so that a wait can be interrupted.
+///
+/// Not Sendable: it lives in the isolation of its `PostgresConnection`.
+final class Link {
+    /// How long the server may take to answer after it was told to cancel, and to end a transaction, before the connection is given up.
+    private static let grace = Duration.seconds(10)
+
+    private let raw: OpaquePointer
+    /// Once something went wrong on the wire the protocol's state is unknown: the connection is never used again.
+    private(set) var isBroken = false
+    /// Interrupts what runs; nil while nothing may be interrupted.
+    var cancellation: Cancellation?
+
+    /// Connects, and blocks until it has.
+    init(_ settings: ConnectionSettings) throws(PostgresError) {
+        guard ConnectionSettings.isReadable(dsn: settings.dsn) else {
+            // libpq's own message would quote the connection string.
+            throw PostgresError(.malformedDSN, "the connection string can not be read")
+        }
+        let keywords = settings.keywords
+        let raw = withCStrings(keywords.map(\.0)) { names in
+            withCStrings(keywords.map(\.1)) { values in PQconnectdbParams(names, values, 1) }
+        }
+        guard let raw else { throw PostgresError(.unreachable, "out of memory") }
+        self.raw = raw
+        guard PQstatus(raw) == CONNECTION_OK, PQsetnonblocking(raw, 1) == 0 else {
+            throw PostgresError(.unreachable, withoutValues(String(cString: PQerrorMessage(raw))))
+        }
+        // Notices would go to standard error, between the log lines.
+        PQsetNoticeReceiver(raw, { _, _ in }, nil)
+    }
+
+    deinit { PQfinish(raw) }
+
+    /// Whether it stands, is outside any transaction, and the server has not hung up meanwhile.
+    var isUsable: Bool { !isBroken && PQtransactionStatus(raw) == PQTRANS_IDLE && isQuiet }
+
+    var isInFailedTransaction: Bool { PQtransactionStatus(raw) == PQTRANS_INERROR }
+
+    var isInTransaction: Bool { PQtransactionStatus(raw) != PQTRANS_IDLE }
+
+    var processID: Int32 { PQbackendPID(raw) }
+
+    // MARK: Sending
+
+    /// Sends statements by the simple protocol: several, separated by semicolons, without parameters.
+    func send(script: String) throws(PostgresError) { try check(PQsendQuery(raw, script)) }
+
+    func sendPrepare(_ sql: String, as name: String) throws(PostgresError) {
+        try check(PQsendPrepare(raw, name, sql, 0, nil))
+    }
+
+    func sendExecute(_ name: String, _ parameters: [String?]) throws(PostgresError) {
+        let sent = withCStrings(parameters) { values in
+            PQsendQueryPrepared(raw, name, CInt(parameters.count), values, nil, nil, 0)
+        }
+        try check(sent)
+    }
+
+    func enterPipeline() throws(PostgresError) { try check(PQenterPipelineMode(raw)) }
+
+    func sendPipelineEnd() throws(PostgresError) { try check(PQpipelineSync(raw)) }
+
+    func exitPipeline() throws(PostgresError) { try check(PQexitPipelineMode(raw)) }
+
+    // MARK: Receiving
+
+    /// The next result of what was sent, or nil where a statement's results end. Blocks; what is still to be sent goes out.
+    func nextResult() throws(PostgresError) -> QueryResult? {
+        var deadline: MonotonicTime?
+        while true {
+            let unsent = PQflush(raw)
+            if unsent < 0 { throw broken() }
+            if unsent == 0, PQisBusy(raw) == 0 { break }
+            let ready = try wait(forWriting: unsent == 1, interruptible: deadline == nil, until: deadline)
+            if ready == .interrupted { deadline = try requestCancel() }
+            if ready == .late { throw broken("the server did not answer in time to a request to cancel") }
+            if ready == .socket, PQconsumeInput(raw) == 0 { throw broken() }
+        }
+        guard let result = PQgetResult(raw) else {
+            if PQstatus(raw) != CONNECTION_OK { throw broken() }
+            return nil
+        }
+        return QueryResult(owning: result)
+    }
+
+    /// Gives the connection up, with libpq's reason or `message`.
+    func broken(_ message: String? = nil) -> PostgresError {
+        isBroken = true
+        return PostgresError(.connectionLost, message ?? withoutValues(String(cString: PQerrorMessage(raw))))
+    }
+
+    /// The error of a failed result; without an SQLSTATE it came from libpq itself, and the connection is gone.
+    func error(of result: QueryResult) -> PostgresError {
+        guard let error = result.error else { return broken() }
+        if error.sqlState == "57014", cancellation?.isCancelled == true { return Link.canceled }
+        // The server ends the session after these.
+        if error.sqlState?.hasPrefix("57P") == true { isBroken = true }
+        return error
+    }
+
+    static let canceled = PostgresError(.canceled, "canceled by the caller")
+
+    // MARK: Notifications
+
+    /// Blocks until a notification came, `cancellation` was cancelled (then empty), or `timeout` has passed (then empty).
+    func waitForNotifications(_ timeout: Duration) throws(PostgresError) -> [Notification] {
+        let deadline = MonotonicTime.now + timeout
+        while true {
+            let received = takeNotifications()
+            if !received.isEmpty { return received }
+            guard try wait(forWriting: false, interruptible: true, until: deadline) == .socket else { return [] }
+            if PQconsumeInput(raw) == 0 { throw broken() }
+        }
+    }
+
+    private func takeNotifications() -> [Notification] {
+        var received: [Notification] = []
+        while let notification = PQnotifies(raw) {
+            received.append(
+                Notification(
+                    channel: String(cString: notification.pointee.relname),
+                    payload: String(cString: notification.pointee.extra)))
+            PQfreemem(notification)
+        }
+        return received
+    }
+
+    // MARK: Waiting
+
+    private enum Ready { case socket, interrupted, late }
+
+    private func wait(forWriting: Bool, interruptible: Bool, until deadline: MonotonicTime?) throws(PostgresError)
+        -> Ready
+    {
+        let events = CShort(POLLIN) | (forWriting ? CShort(POLLOUT) : 0)
+        // A negative descriptor is ignored.
+        let interrupt = interruptible ? cancellation?.descriptor ?? -1 : -1
+        var descriptors = [
+            pollfd(fd: PQsocket(raw), events: events, revents: 0),
+            pollfd(fd: interrupt, events: CShort(POLLIN), revents: 0),
+        ]
+        let timeout = deadline.map { CInt(clamping: $0.remaining.wholeMilliseconds + 1) } ?? -1
+        do {
+            try systemCall("poll") { poll(&descriptors, 2, timeout) }
+        } catch {
+            throw broken(error.description)
+        }
+        if descriptors[1].revents != 0 { return .interrupted }
+        if descriptors[0].revents != 0 { return .socket }
+        return deadline.map { $0.remaining == .zero } == true ? .late : .socket
+    }
+
+    /// Tells the server, over a connection of its own, to end what runs here. Blocks, at most for `tcp_user_timeout`.
+    private func requestCancel() throws(PostgresError) -> MonotonicTime {
+        guard let handle = PQgetCancel(raw) else { throw broken("the server can not be told to cancel") }
+        defer { PQfreeCancel(handle) }
+        var reason = [CChar](repeating: 0, count: 256)
+        // Where nobody answers, the deadline ends the call.
+        _ = PQcancel(handle, &reason, CInt(reason.count))
+        return .now + Link.grace
+    }
+
+    /// Whether nothing waits to be read. On an idle connection that would be the server's farewell.
+    private var isQuiet: Bool {
+        var descriptor = pollfd(fd: PQsocket(raw), events: CShort(POLLIN), revents: 0)
+        guard poll(&descriptor, 1, 0) > 0 else { return true }
+        // A notice or a changed server setting is harmless; reading tells them from an end of file.
+        return PQconsumeInput(raw) == 1 && PQstatus(raw) == CONNECTION_OK && PQisBusy(raw) == 0
+    }
+
+    private func check(_ outcome: CInt) throws(PostgresError) { if outcome != 1 { throw broken() } }
+}
+
+/// Runs `body` with a null-terminated array of C strings; nil stays a null pointer.
+private func withCStrings<Result>(
+    _ strings: [String?], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
+) -> Result {
+    let copies = strings.map { $0.map { strdup($0) } ?? nil }
+    defer { copies.forEach { free($0) } }
+    return (copies.map { UnsafePointer($0) } + [nil]).withUnsafeBufferPointer { body($0.baseAddress) }
+}
+
+private func withCStrings<Result>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
+) -> Result { withCStrings(strings.map(Optional.some), body) }

@@ -1,0 +1,5 @@
+/// What NOTIFY sent.
+struct Notification: Sendable, Equatable {
+    let channel: String
+    let payload: String
+}

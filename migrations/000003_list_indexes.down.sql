@@ -1,0 +1,10 @@
+DROP INDEX wvs.idx_audit_list_action;
+DROP INDEX wvs.idx_audit_list_task;
+DROP INDEX wvs.idx_audit_list_wsid;
+DROP INDEX wvs.idx_audit_list;
+DROP INDEX wvs.idx_tasks_list_op;
+DROP INDEX wvs.idx_tasks_list_status;
+DROP INDEX wvs.idx_tasks_list_wsid;
+DROP INDEX wvs.idx_tasks_list;
+DROP INDEX wvs.idx_snapshots_list;
+DROP INDEX wvs.idx_workspaces_list;
