@@ -23,6 +23,6 @@ static inline int wvs_openat(int directory, const char *path, int flags, mode_t 
     return openat(directory, path, flags, mode);
 }
 
-static inline int wvs_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
-
 int wvs_pipe2(int ends[2], int flags);
+
+static inline int wvs_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
