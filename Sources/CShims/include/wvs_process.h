@@ -1,0 +1,59 @@
+// Processes: what the sidecar needs from Linux and cannot say in Swift.
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/// fork(2); to be called only while the process has a single thread.
+pid_t wvs_fork(void);
+
+/// Closes every descriptor from `first` on.
+int wvs_close_from(unsigned first);
+
+int wvs_pidfd_getfd(int pidfd, int fd);
+int wvs_pidfd_send_signal(int pidfd, int signal);
+
+/// A pidfd of one thread (PIDFD_THREAD, Linux 6.9).
+int wvs_pidfd_open_thread(pid_t tid);
+
+/// kcmp(2): 0 when two threads share one descriptor table, above 0 when they do not, -1 with errno.
+int wvs_compare_files(pid_t one, pid_t other);
+
+/// PR_SET_CHILD_SUBREAPER: orphans below this process become its children.
+int wvs_become_subreaper(void);
+
+/// The name that `ps` shows; at most 15 bytes.
+int wvs_set_name(const char *name);
+
+/// SCHED_FIFO at its lowest priority, not inherited by children.
+int wvs_become_realtime(void);
+
+struct wvs_identity {
+    uint64_t device, inode;
+    uint32_t mode;
+};
+
+/// statx(2) that does not ask the server of a network file system, so that a dead one cannot hang the caller.
+int wvs_identify(int directory, const char *path, int follow, struct wvs_identity *out);
+
+/// How a program is started.
+struct wvs_launch {
+    char *const *argv; // looked up in PATH
+    char *const *envp;
+    int cgroup;     // directory of the cgroup2 it is born in; -1: the caller's own
+    int procs;      // `cgroup.procs` of that cgroup, open for writing; for the way without clone3
+    int directory;  // working directory; -1: the caller's own
+    int set_user;   // whether uid and gid count
+    uid_t uid;
+    gid_t gid;
+    int nice;       // the caller may have raised its own
+    int use_clone3; // 0: _Fork, then a write to `procs`
+
+    pid_t pid;         // result
+    int pidfd;         // result; the caller closes it
+    const char *step;  // result: the call that failed
+};
+
+/// Starts a program with an empty signal mask and default signal actions. 0, or the errno of `step`, in the parent or in
+/// the child before exec(2). Between fork and exec only async-signal-safe calls are made.
+int wvs_launch(struct wvs_launch *launch);

@@ -1,0 +1,131 @@
+#define _GNU_SOURCE
+#include "wvs_process.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/kcmp.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
+
+pid_t wvs_fork(void) { return fork(); }
+
+int wvs_close_from(unsigned first) { return close_range(first, ~0U, 0); }
+
+int wvs_pidfd_getfd(int pidfd, int fd) { return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0); }
+
+int wvs_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int wvs_pidfd_open_thread(pid_t tid) { return (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD); }
+
+int wvs_compare_files(pid_t one, pid_t other) { return (int)syscall(SYS_kcmp, one, other, KCMP_FILES, 0, 0); }
+
+int wvs_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+int wvs_set_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+int wvs_become_realtime(void) {
+    struct sched_param parameter = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
+    return sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter);
+}
+
+int wvs_identify(int directory, const char *path, int follow, struct wvs_identity *out) {
+    struct statx status;
+    int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW);
+    if (statx(directory, path, flags, STATX_TYPE | STATX_MODE | STATX_INO, &status) == -1) return -1;
+    out->device = makedev(status.stx_dev_major, status.stx_dev_minor);
+    out->inode = status.stx_ino;
+    out->mode = status.stx_mode;
+    return 0;
+}
+
+struct failure {
+    int errno_;
+    const char *step; // the child shares the parent's image until exec, so a literal's address holds in both
+};
+
+__attribute__((noreturn)) static void fail(int report, const char *step) {
+    struct failure failure = {errno, step};
+    (void)!write(report, &failure, sizeof failure);
+    _exit(127);
+}
+
+__attribute__((noreturn)) static void become(const struct wvs_launch *launch, int joined, int report) {
+    if (launch->cgroup >= 0 && !joined && write(launch->procs, "0", 1) != 1) fail(report, "write cgroup.procs");
+    // SIGSTOP and SIGKILL refuse; nothing else can.
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setpriority(PRIO_PROCESS, 0, launch->nice);
+    if (launch->directory >= 0 && fchdir(launch->directory) == -1) fail(report, "fchdir");
+    if (launch->set_user) {
+        if (setgroups(1, &launch->gid) == -1) fail(report, "setgroups");
+        if (setresgid(launch->gid, launch->gid, launch->gid) == -1) fail(report, "setresgid");
+        if (setresuid(launch->uid, launch->uid, launch->uid) == -1) fail(report, "setresuid");
+    }
+    execvpe(launch->argv[0], launch->argv, launch->envp);
+    fail(report, "exec");
+}
+
+int wvs_launch(struct wvs_launch *launch) {
+    int report[2], pidfd = -1;
+    launch->pid = launch->pidfd = -1;
+    launch->step = "pipe2";
+    if (pipe2(report, O_CLOEXEC) == -1) return errno;
+    pid_t pid;
+    if (launch->use_clone3) {
+        launch->step = "clone3";
+        struct clone_args arguments = {.flags = CLONE_PIDFD, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+        if (launch->cgroup >= 0) {
+            arguments.flags |= CLONE_INTO_CGROUP;
+            arguments.cgroup = launch->cgroup;
+        }
+        pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    } else {
+        launch->step = "fork";
+        pid = _Fork();
+    }
+    if (pid == 0) become(launch, launch->use_clone3, report[1]);
+    int error = pid == -1 ? errno : 0;
+    close(report[1]);
+    if (!error && !launch->use_clone3) {
+        pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (pidfd == -1) { // without it the child can be neither watched nor frozen safely
+            launch->step = "pidfd_open";
+            error = errno;
+            kill(pid, SIGKILL);
+        }
+    }
+    struct failure failure;
+    ssize_t count = 0;
+    while (!error && (count = read(report[0], &failure, sizeof failure)) == -1 && errno == EINTR) {}
+    close(report[0]);
+    if (count == sizeof failure) {
+        launch->step = failure.step;
+        error = failure.errno_;
+    }
+    if (error) {
+        if (pid > 0) while (waitpid(pid, NULL, 0) == -1 && errno == EINTR) {}
+        if (pidfd >= 0) close(pidfd);
+        return error;
+    }
+    launch->pid = pid;
+    launch->pidfd = pidfd;
+    launch->step = NULL;
+    return 0;
+}

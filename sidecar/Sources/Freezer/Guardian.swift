@@ -1,0 +1,131 @@
+private import CShims
+private import Glibc
+package import RuntimeCore
+
+/// A process of its own that thaws the agent when the lease ends or this process does, whatever else hangs.
+///
+/// It holds the thaw handle: the open `cgroup.freeze`, and the ids of what SIGSTOP was sent to. Its end of the socket closes
+/// with this process, so it also acts when this one is killed.
+package final class Guardian {
+    package enum Event: Sendable {
+        /// The lease ended and the agent was thawed.
+        case lapsed
+        /// The guardian itself is gone.
+        case gone
+    }
+
+    /// Readable when there is an event; see `nextEvent()`.
+    package let descriptor: CInt
+    package let pid: ProcessID
+    private var sequence: UInt32 = 0
+
+    /// How long an answer may take; the guardian does nothing else, so more means that it is stopped or dead.
+    private static let patience = Duration.milliseconds(500)
+
+    /// Forks the guardian. To be called before any thread exists.
+    ///
+    /// - Parameter freezeSwitch: an open `cgroup.freeze`; the guardian gets a descriptor of its own. -1 where there is none.
+    package init(freezeSwitch: CInt = -1) throws(FreezerError) {
+        var ends: [CInt] = [-1, -1]
+        let kind = CInt(SOCK_SEQPACKET.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        try explained(.guardian, "the guardian cannot be started") { () throws(SystemError) in
+            try systemCall("socketpair") { socketpair(AF_UNIX, kind, 0, &ends) }
+        }
+        // All that the child needs is made here: after a fork it touches no allocator.
+        let memory = GuardianMemory()
+        let child = wvs_fork()
+        if child == 0 { GuardianLoop.run(socket: ends[1], freezeSwitch: freezeSwitch, memory: memory) }
+        let failure = SystemError("fork")
+        memory.free()
+        close(ends[1])
+        if child == -1 {
+            close(ends[0])
+            throw FreezerError(.guardian, "the guardian cannot be started", cause: failure)
+        }
+        descriptor = ends[0]
+        pid = child
+    }
+
+    /// Lets the guardian thaw what is frozen and end.
+    deinit {
+        close(descriptor)
+        while waitpid(pid, nil, 0) == -1, lastErrno == EINTR {}
+    }
+
+    /// Starts the lease. From here on the guardian thaws at `deadline`.
+    package func arm(until deadline: MonotonicTime) throws(FreezerError) {
+        guard ask(.arm, deadline.nanoseconds) != nil else {
+            throw FreezerError(.guardian, "the guardian does not answer")
+        }
+    }
+
+    /// Moves the lease's end. A lease that has ended stays so.
+    package func extend(until deadline: MonotonicTime) { send(.extend, deadline.nanoseconds) }
+
+    /// Names processes that SIGSTOP is about to be sent to; forgotten when the lease is disarmed.
+    package func watch(_ processes: [ProcessID]) throws(FreezerError) {
+        var rest = processes[...]
+        while !rest.isEmpty {
+            let part = Array(rest.prefix(GuardianMemory.messagePIDs))
+            rest = rest.dropFirst(part.count)
+            guard ask(.watch, 0, part)?.value == 0 else {
+                throw FreezerError(.guardian, "the guardian cannot keep \(processes.count) processes in mind")
+            }
+        }
+    }
+
+    /// Ends the lease.
+    ///
+    /// - Returns: whether it held until now. A guardian that does not answer counts as one that has thawed.
+    package func disarm() -> Bool { ask(.disarm, 0)?.value == 0 }
+
+    /// Whether the lease that was armed last still holds.
+    package func isHeld() -> Bool { ask(.probe, 0)?.value == 0 }
+
+    /// What the guardian has said unasked; nil for nothing. Does not wait.
+    package func nextEvent() -> Event? {
+        while let message = receive() {
+            if message.kind == GuardianMessage.Kind.lapsed.rawValue { return .lapsed }
+            if message.kind == GuardianMessage.Kind.end.rawValue { return .gone }
+        }
+        return nil
+    }
+
+    private func ask(_ kind: GuardianMessage.Kind, _ value: Int64, _ processes: [ProcessID] = []) -> GuardianMessage? {
+        guard send(kind, value, processes) else { return nil }
+        let deadline = MonotonicTime.now + Self.patience
+        while true {
+            while let message = receive() {
+                if message.kind == GuardianMessage.Kind.end.rawValue { return nil }
+                // Others are a late answer or news of a lapse, which this answer will tell too.
+                if message.kind == kind.rawValue, message.sequence == sequence { return message }
+            }
+            let left = deadline.remaining
+            if left == .zero { return nil }
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            poll(&entry, 1, CInt(clamping: left.wholeMilliseconds + 1))
+        }
+    }
+
+    @discardableResult
+    private func send(_ kind: GuardianMessage.Kind, _ value: Int64, _ processes: [ProcessID] = []) -> Bool {
+        sequence &+= 1
+        let header = GuardianMessage(kind: kind.rawValue, sequence: sequence, value: value)
+        var bytes = withUnsafeBytes(of: header) { Array($0) }
+        processes.withUnsafeBytes { bytes += $0 }
+        let flags = CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT)
+        return bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, flags) } == bytes.count
+    }
+
+    /// One message; nil when there is none yet; kind `end` once the guardian is gone.
+    private func receive() -> GuardianMessage? {
+        var message = GuardianMessage(kind: 0, sequence: 0, value: 0)
+        let size = MemoryLayout<GuardianMessage>.size
+        let count = withUnsafeMutableBytes(of: &message) {
+            recv(descriptor, $0.baseAddress, size, CInt(MSG_DONTWAIT))
+        }
+        if count == size { return message }
+        if count == -1, lastErrno == EAGAIN || lastErrno == EINTR { return nil }
+        return GuardianMessage(kind: GuardianMessage.Kind.end.rawValue, sequence: 0, value: 0)
+    }
+}

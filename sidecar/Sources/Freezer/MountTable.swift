@@ -1,0 +1,62 @@
+import RuntimeCore
+
+/// `/proc/<pid>/mountinfo`: where file systems are mounted, see proc_pid_mountinfo(5).
+struct MountTable {
+    struct Mount {
+        /// `major:minor` of the file system as a whole.
+        let device: String
+        /// Which of its folders is mounted.
+        let root: String
+        let mountPoint: String
+        let fileSystem: String
+    }
+
+    let mounts: [Mount]
+
+    init(process: String = "self") throws(SystemError) {
+        let bytes = try ProcFS.read("/proc/\(process)/mountinfo")
+        mounts = bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            let fields = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+            guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 1 else { return nil }
+            return Mount(
+                device: fields[2], root: unescaped(fields[3]), mountPoint: unescaped(fields[4]), fileSystem: fields[dash + 1])
+        }
+    }
+
+    /// The mount that `path` is reached through: the last of those with the longest fitting mount point, which hides the others.
+    func mount(of path: String) -> Mount? {
+        mounts.filter { path.isBelow($0.mountPoint) }.reduce(nil) { best, next in
+            guard let best else { return next }
+            return next.mountPoint.utf8.count >= best.mountPoint.utf8.count ? next : best
+        }
+    }
+}
+
+/// mountinfo writes space, tab, newline and backslash as three octal digits.
+private func unescaped(_ text: String) -> String {
+    guard text.utf8.contains(UInt8(ascii: "\\")) else { return text }
+    var bytes: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+        if byte == UInt8(ascii: "\\"), let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8) {
+            bytes.append(value)
+            rest = rest.dropFirst(3)
+        } else {
+            bytes.append(byte)
+        }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+}
+
+extension String {
+    /// Whether this path is `folder` or lies in it.
+    func isBelow(_ folder: String) -> Bool {
+        folder == "/" || self == folder || (hasPrefix(folder) && utf8.dropFirst(folder.utf8.count).first == UInt8(ascii: "/"))
+    }
+
+    /// The folder that holds this path.
+    var parentFolder: String {
+        guard let slash = lastIndex(of: "/"), slash != startIndex else { return "/" }
+        return String(self[..<slash])
+    }
+}

@@ -1,0 +1,59 @@
+private import CShims
+private import Glibc
+import RuntimeCore
+
+/// Reading below /proc.
+enum ProcFS {
+    /// The whole of a small file.
+    static func read(_ path: String, in directory: CInt = AT_FDCWD) throws(SystemError) -> [UInt8] {
+        let file = try open(path, in: directory, CInt(O_RDONLY))
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = try systemCall("read", path) { Glibc.read(file.raw, &chunk, chunk.count) }
+            if count == 0 { return bytes }
+            bytes += chunk[..<count]
+            // A directory of /proc can be read in pieces of any size; larger ones mean fewer calls for long map lists.
+            if count == chunk.count, chunk.count < 1 << 18 { chunk = [UInt8](repeating: 0, count: chunk.count * 4) }
+        }
+    }
+
+    static func open(_ path: String, in directory: CInt = AT_FDCWD, _ flags: CInt) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(owning: try systemCall("openat", path) { wvs_openat(directory, path, flags | O_CLOEXEC, 0) })
+    }
+
+    /// The numbers among a directory's entries: processes, threads or descriptors.
+    static func numbers(_ path: String) throws(SystemError) -> [CInt] {
+        guard let stream = opendir(path) else { throw SystemError("opendir", path) }
+        defer { closedir(stream) }
+        var result: [CInt] = []
+        while let entry = readdir(stream) {
+            let number = withUnsafePointer(to: &entry.pointee.d_name) { name in
+                name.withMemoryRebound(to: CChar.self, capacity: 256) { decimal($0) }
+            }
+            if let number { result.append(number) }
+        }
+        return result
+    }
+
+    /// Where a link of /proc points, as the process sees it; nil where that may not be read or is gone.
+    static func target(_ path: String, in directory: CInt = AT_FDCWD) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
+            guard let base = buffer.baseAddress else { return nil }
+            let count = readlinkat(directory, path, base, buffer.count)
+            guard count >= 0 else { return nil }
+            return String(decoding: UnsafeRawBufferPointer(start: base, count: count), as: UTF8.self)
+        }
+    }
+
+    private static func decimal(_ text: UnsafePointer<CChar>) -> CInt? {
+        var value: CInt = 0
+        var index = 0
+        while text[index] != 0 {
+            guard text[index] >= 48, text[index] <= 57 else { return nil }
+            value = value &* 10 &+ CInt(text[index] - 48)
+            index += 1
+        }
+        return index > 0 ? value : nil
+    }
+}

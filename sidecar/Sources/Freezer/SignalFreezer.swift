@@ -1,0 +1,84 @@
+private import CShims
+private import Glibc
+package import RuntimeCore
+
+/// Stops every descendant of a process with SIGSTOP, for machines without a cgroup to freeze.
+///
+/// It sweeps until two passes in a row find nothing that can run. A process born between the two can be missed, so what comes
+/// of it is `best_effort`.
+package final class SignalFreezer: Freezer {
+    private let ancestor: ProcessID
+    private let spared: Set<ProcessID>
+    private let announce: ([ProcessID]) throws(FreezerError) -> Void
+    private var stopped: [ProcessID: CInt] = [:]
+
+    package var method: FreezeMethod { .sigstop }
+
+    /// - Parameters:
+    ///   - ancestor: whose descendants are stopped; not itself. As a subreaper it keeps the orphans among them.
+    ///   - spared: left alone, with what is below them.
+    ///   - announce: told who will be stopped before it happens, so that someone else can let them go.
+    package init(
+        descendantsOf ancestor: ProcessID, except spared: Set<ProcessID>,
+        announce: @escaping ([ProcessID]) throws(FreezerError) -> Void
+    ) {
+        self.ancestor = ancestor
+        self.spared = spared
+        self.announce = announce
+    }
+
+    deinit { thaw() }
+
+    package func freeze(until deadline: MonotonicTime) throws(FreezerError) {
+        var quietPasses = 0
+        while quietPasses < 2 {
+            let running = try members().filter(ProcessTable.canRun)
+            if running.isEmpty {
+                quietPasses += 1
+                continue
+            }
+            guard MonotonicTime.now < deadline else {
+                let names = running.prefix(10).map(String.init).joined(separator: ", ")
+                throw FreezerError(.notFrozen, "still running after SIGSTOP: \(names)")
+            }
+            quietPasses = 0
+            try announce(running.filter { stopped[$0] == nil })
+            for pid in running { try stop(pid) }
+            usleep(100)
+        }
+    }
+
+    package func thaw() {
+        for pidfd in stopped.values {
+            // ESRCH: it was killed meanwhile.
+            _ = wvs_pidfd_send_signal(pidfd, SIGCONT)
+            close(pidfd)
+        }
+        stopped = [:]
+    }
+
+    package func population() throws(FreezerError) -> Population {
+        let processes = try members()
+        return Population(
+            processes: processes, threads: processes.reduce(0) { $0 + ProcessTable.threads(of: $1).count })
+    }
+
+    private func members() throws(FreezerError) -> [ProcessID] {
+        try explained(.notFrozen, "the processes cannot be listed") { () throws(SystemError) in
+            try ProcessTable.descendants(of: ancestor, except: spared)
+        }
+    }
+
+    private func stop(_ pid: ProcessID) throws(FreezerError) {
+        let pidfd = stopped[pid] ?? wvs_pidfd_open(pid, 0)
+        if pidfd == -1 {
+            if lastErrno == ESRCH { return }
+            throw FreezerError(.notFrozen, "a process cannot be stopped", cause: SystemError("pidfd_open", String(pid)))
+        }
+        stopped[pid] = pidfd
+        if wvs_pidfd_send_signal(pidfd, SIGSTOP) == -1, lastErrno != ESRCH {
+            let cause = SystemError("pidfd_send_signal", String(pid))
+            throw FreezerError(.notFrozen, "a process cannot be stopped", cause: cause)
+        }
+    }
+}
