@@ -7,7 +7,7 @@ package final class CgroupV2Freezer: Freezer {
     package let cgroup: Cgroup
     private let events: CInt
 
-    package var method: FreezeMethod { .cgroup2 }
+    package var method: FreezerMethod { .cgroup2 }
 
     package init(_ cgroup: Cgroup) throws(FreezerError) {
         self.cgroup = cgroup

@@ -3,7 +3,7 @@ package import RuntimeCore
 private import Glibc
 
 /// How processes are kept from running.
-package enum FreezeMethod: String, CaseIterable, Sendable {
+package enum FreezerMethod: String, CaseIterable, Sendable {
     /// `cgroup.freeze` of a cgroup2: the kernel proves that nothing runs.
     case cgroup2
     /// SIGSTOP to every descendant; under fork churn one can be missed.
@@ -18,7 +18,7 @@ package struct Population: Sendable {
 
 /// Stops a set of processes and lets them go again.
 package protocol Freezer: AnyObject {
-    var method: FreezeMethod { get }
+    var method: FreezerMethod { get }
 
     /// Returns once nothing of the set runs. Throws `notFrozen` at the deadline; the caller then thaws.
     func freeze(until deadline: MonotonicTime) throws(FreezerError)

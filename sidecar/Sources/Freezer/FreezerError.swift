@@ -29,6 +29,7 @@ package struct FreezerError: Error, CustomStringConvertible {
 }
 
 /// Runs system calls and names what they were for.
+@discardableResult
 func explained<Result>(
     _ code: FreezerError.Code, _ message: @autoclosure () -> String, _ body: () throws(SystemError) -> Result
 ) throws(FreezerError) -> Result {

@@ -59,8 +59,17 @@ package final class Guardian {
         }
     }
 
-    /// Moves the lease's end. A lease that has ended stays so.
-    package func extend(until deadline: MonotonicTime) { send(.extend, deadline.nanoseconds) }
+    /// Moves the lease's end.
+    ///
+    /// - Returns: false where the lease had ended before: it stays so. A guardian that does not answer counts as one that has
+    ///   thawed.
+    package func extend(until deadline: MonotonicTime) -> Bool { ask(.extend, deadline.nanoseconds)?.value == 0 }
+
+    /// Whether the lease has held until now.
+    package func isHeld() -> Bool { ask(.probe, 0)?.value == 0 }
+
+    /// Ends the lease, without waiting. The caller has thawed.
+    package func disarm() { send(.disarm, 0) }
 
     /// Names processes that SIGSTOP is about to be sent to; forgotten when the lease is disarmed.
     package func watch(_ processes: [ProcessID]) throws(FreezerError) {
@@ -73,14 +82,6 @@ package final class Guardian {
             }
         }
     }
-
-    /// Ends the lease.
-    ///
-    /// - Returns: whether it held until now. A guardian that does not answer counts as one that has thawed.
-    package func disarm() -> Bool { ask(.disarm, 0)?.value == 0 }
-
-    /// Whether the lease that was armed last still holds.
-    package func isHeld() -> Bool { ask(.probe, 0)?.value == 0 }
 
     /// What the guardian has said unasked; nil for nothing. Does not wait.
     package func nextEvent() -> Event? {

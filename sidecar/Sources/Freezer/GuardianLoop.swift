@@ -122,6 +122,7 @@ struct GuardianLoop {
             answer(.arm, message.sequence, 0)
         case .extend:
             if state == .armed { deadline = message.value }
+            answer(.extend, message.sequence, state == .armed ? 0 : 1)
         case .watch:
             let added = (count - MemoryLayout<GuardianMessage>.size) / MemoryLayout<ProcessID>.size
             let fits = watched + added <= GuardianMemory.tablePIDs
@@ -133,7 +134,6 @@ struct GuardianLoop {
             answer(.watch, message.sequence, fits ? 0 : 1)
         case .probe: answer(.probe, message.sequence, state == .armed ? 0 : 1)
         case .disarm:
-            answer(.disarm, message.sequence, state == .armed ? 0 : 1)
             state = .idle
             watched = 0
         case .lapsed, .end, nil: break

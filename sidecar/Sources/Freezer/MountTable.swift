@@ -60,3 +60,13 @@ extension String {
         return String(self[..<slash])
     }
 }
+
+extension MountTable {
+    /// Where `path` lies within its file system: the same in every container that mounts a part of it.
+    func place(of path: String) -> WorkspaceFiles.Place? {
+        guard let mount = mount(of: path) else { return nil }
+        let inside = mount.mountPoint == "/" ? path : String(path.dropFirst(mount.mountPoint.count))
+        let root = mount.root == "/" ? "" : mount.root
+        return WorkspaceFiles.Place(device: mount.device, path: root + inside)
+    }
+}

@@ -12,7 +12,7 @@ package final class SignalFreezer: Freezer {
     private let announce: ([ProcessID]) throws(FreezerError) -> Void
     private var stopped: [ProcessID: CInt] = [:]
 
-    package var method: FreezeMethod { .sigstop }
+    package var method: FreezerMethod { .sigstop }
 
     /// - Parameters:
     ///   - ancestor: whose descendants are stopped; not itself. As a subreaper it keeps the orphans among them.

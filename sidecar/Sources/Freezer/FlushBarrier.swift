@@ -1,0 +1,66 @@
+private import Glibc
+package import RuntimeCore
+
+/// Writes back what frozen processes have written, so that a clone of the files finds it: design section 6.
+package struct FlushBarrier {
+    /// A file that was held open for writing or mapped shared and writable.
+    package struct File: Sendable {
+        package let identity: FileIdentity
+        /// As its process sees it.
+        package let path: String
+        package let isFlushed: Bool
+    }
+
+    package struct Outcome: Sendable {
+        package let files: [File]
+        /// Processes that could not be looked into.
+        package let closedProcesses: [ProcessID]
+
+        package var flushedCount: Int { files.count(where: \.isFlushed) }
+
+        /// What the privileges did not suffice for, in words; nil where everything was flushed.
+        package var shortfall: String? {
+            if let process = closedProcesses.first { return "no access to the open files of process \(process)" }
+            return files.first { !$0.isFlushed }.map { "no right to flush \($0.path)" }
+        }
+    }
+
+    private let files: WorkspaceFiles
+    private var unfinished: FlushCrew?
+
+    package init(_ files: WorkspaceFiles) { self.files = files }
+
+    /// Flushes every file of the workspace's file system that `processes` may have written to.
+    ///
+    /// - Parameters:
+    ///   - processes: all frozen.
+    ///   - stillWanted: asked every few milliseconds; false ends the flush with an error.
+    /// - Throws: `flush` with the file's name when one fails or is not done at the deadline.
+    package mutating func flush(
+        _ processes: [ProcessID], until deadline: MonotonicTime, stillWanted: () -> Bool
+    ) throws(FreezerError) -> Outcome {
+        if let unfinished, let file = unfinished.current {
+            throw FreezerError(.flush, "an earlier flush of \(file) still hangs")
+        }
+        unfinished = nil
+        var scan = OpenFileScan(devices: files.devices)
+        for process in processes {
+            guard stillWanted() else { throw FreezerError(.flush, "the freeze was called off") }
+            scan.visit(process)
+        }
+        let dirty = scan.files.values.sorted { $0.path < $1.path }
+        if dirty.isEmpty { return Outcome(files: [], closedProcesses: scan.closed) }
+        let crew = try FlushCrew(dirty)
+        while !crew.wait(atMost: min(.milliseconds(5), deadline.remaining)) {
+            guard stillWanted() else {
+                unfinished = crew
+                throw FreezerError(.flush, "the freeze was called off")
+            }
+            guard MonotonicTime.now < deadline else {
+                unfinished = crew
+                throw FreezerError(.flush, "the flush of \(crew.current ?? "a file") was not done in time")
+            }
+        }
+        return Outcome(files: try crew.results(), closedProcesses: scan.closed)
+    }
+}

@@ -1,0 +1,104 @@
+private import CShims
+private import Glibc
+import RuntimeCore
+
+/// A file that the frozen processes may have written to, and not all of it has reached the file system.
+struct DirtyFile: Sendable {
+    let identity: FileIdentity
+    /// As its process sees it; for people.
+    let path: String
+    /// In the order of finding; more than a few add nothing.
+    var sources: [FileSource]
+}
+
+/// Finds the regular files on given devices that processes hold open for writing or map shared and writable.
+struct OpenFileScan {
+    private let devices: Set<UInt64>
+    private(set) var files: [FileIdentity: DirtyFile] = [:]
+    /// Processes that we may not look into.
+    private(set) var closed: [ProcessID] = []
+
+    init(devices: Set<UInt64>) { self.devices = devices }
+
+    /// Adds what `process` holds. One that has ended holds nothing.
+    mutating func visit(_ process: ProcessID) {
+        var tables: [ProcessID] = []
+        for thread in ProcessTable.threads(of: process) where !tables.contains(where: { sharesFiles($0, thread) }) {
+            tables.append(thread)
+        }
+        do {
+            for thread in tables { try visitDescriptors(of: process, thread: thread) }
+            try visitMappings(of: process)
+        } catch {
+            if error.errno != ENOENT, error.errno != ESRCH { closed.append(process) }
+        }
+    }
+
+    /// Threads share their descriptors as a rule; after unshare(CLONE_FILES) they do not. Where the kernel cannot compare, each
+    /// thread is looked at.
+    private func sharesFiles(_ one: ProcessID, _ other: ProcessID) -> Bool { wvs_compare_files(one, other) == 0 }
+
+    private mutating func visitDescriptors(of process: ProcessID, thread: ProcessID) throws(SystemError) {
+        let folder = "/proc/\(process)/task/\(thread)/fd"
+        let directory = try ProcFS.open(folder, CInt(O_RDONLY) | CInt(O_DIRECTORY))
+        for number in try ProcFS.numbers(folder) {
+            let name = String(number)
+            // The link's own mode tells how the file was opened and costs no visit to the file's file system.
+            guard let link = try? identify(name, in: directory.raw, follow: false), link.isOpenForWriting,
+                let file = try? identify(name, in: directory.raw), file.isRegular,
+                devices.contains(file.identity.device)
+            else { continue }
+            let source = FileSource.descriptor(process: process, thread: thread, number: number)
+            note(file.identity, source) { ProcFS.target(name, in: directory.raw) ?? "\(folder)/\(name)" }
+        }
+    }
+
+    private mutating func visitMappings(of process: ProcessID) throws(SystemError) {
+        let maps = try ProcFS.read("/proc/\(process)/maps")
+        for line in maps.split(separator: UInt8(ascii: "\n")) {
+            guard let mapping = Mapping(line), mapping.inode != 0 else { continue }
+            let link = "/proc/\(process)/map_files/\(mapping.range)"
+            // Its mode is that of the file's opening: a mapping that mprotect(2) made read-only may still be dirty.
+            if let status = try? identify(link, follow: false), !status.isOpenForWriting { continue }
+            // Following the link asks for a capability; without it the line's own numbers must do.
+            let followed = try? identify(link)
+            if let followed, !followed.isRegular { continue }
+            let identity = followed?.identity ?? FileIdentity(device: mapping.device, inode: mapping.inode)
+            guard devices.contains(identity.device) else { continue }
+            note(identity, .mapping(process: process, range: mapping.range)) { mapping.path }
+        }
+    }
+
+    private mutating func note(_ identity: FileIdentity, _ source: FileSource, path: () -> String) {
+        if files[identity] == nil {
+            files[identity] = DirtyFile(identity: identity, path: path(), sources: [source])
+        } else if let count = files[identity]?.sources.count, count < 4 {
+            files[identity]?.sources.append(source)
+        }
+    }
+}
+
+/// A shared mapping: a line of `/proc/<pid>/maps`, see proc_pid_maps(5).
+private struct Mapping {
+    let range: String
+    let device: UInt64
+    let inode: UInt64
+    let path: String
+
+    init?(_ line: ArraySlice<UInt8>) {
+        // 55d0-55d1 rw-s 00000000 fe:00 12345      /path: most lines are private and end here, unparsed.
+        guard let space = line.firstIndex(of: UInt8(ascii: " ")), space + 4 < line.endIndex,
+            line[space + 4] == UInt8(ascii: "s")
+        else { return nil }
+        let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+        guard fields.count >= 5, let inode = UInt64(String(decoding: fields[4], as: UTF8.self)) else { return nil }
+        let numbers = fields[3].split(separator: UInt8(ascii: ":")).compactMap {
+            UInt64(String(decoding: $0, as: UTF8.self), radix: 16)
+        }
+        guard numbers.count == 2 else { return nil }
+        range = String(decoding: fields[0], as: UTF8.self)
+        device = deviceNumber(numbers[0], numbers[1])
+        self.inode = inode
+        path = fields.count > 5 ? String(decoding: fields[5].drop { $0 == UInt8(ascii: " ") }, as: UTF8.self) : ""
+    }
+}

@@ -1,0 +1,52 @@
+private import CShims
+private import Glibc
+package import RuntimeCore
+
+/// What tells the files of a workspace's file system from others.
+package struct WorkspaceFiles: Sendable {
+    /// As `st_dev` has them: of the workspace, of its live trees (on btrfs each is a device of its own), and of the file system
+    /// as a whole, which is what `/proc/<pid>/maps` shows.
+    let devices: Set<UInt64>
+    /// The workspace's folder within its file system, whatever it is mounted as; nil where the mount table does not tell.
+    let place: Place?
+
+    struct Place: Hashable, Sendable {
+        let device: String
+        let path: String
+    }
+
+    /// - Parameter workspace: the folder's absolute path, without links.
+    package init(workspace: String) throws(SystemError) {
+        var devices: Set<UInt64> = [try identify(workspace).identity.device]
+        if let current = try? identify("\(workspace)/current") { devices.insert(current.identity.device) }
+        // `live` may be closed to us; then `current` is what counts.
+        if let stream = opendir("\(workspace)/live") {
+            defer { closedir(stream) }
+            while let entry = readdir(stream) {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                }
+                if let tree = try? identify("\(workspace)/live/\(name)"), tree.isDirectory {
+                    devices.insert(tree.identity.device)
+                }
+            }
+        }
+        place = try MountTable().place(of: workspace)
+        if let numbers = place?.device.split(separator: ":").compactMap({ UInt64($0) }), numbers.count == 2 {
+            devices.insert(deviceNumber(numbers[0], numbers[1]))
+        }
+        self.devices = devices
+    }
+}
+
+/// - Parameter follow: whether a link at the end is followed; those of /proc lead to the open file itself.
+func identify(_ path: String, in directory: CInt = AT_FDCWD, follow: Bool = true) throws(SystemError) -> FileStatus {
+    var found = wvs_identity()
+    try systemCall("statx", path) { wvs_identify(directory, path, follow ? 1 : 0, &found) }
+    return FileStatus(identity: FileIdentity(device: found.device, inode: found.inode), mode: found.mode)
+}
+
+/// As makedev(3).
+func deviceNumber(_ major: UInt64, _ minor: UInt64) -> UInt64 {
+    (major & 0xffff_f000) << 32 | (major & 0xfff) << 8 | (minor & 0xffff_ff00) << 12 | minor & 0xff
+}
