@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +54,13 @@ int wvs_identify(int directory, const char *path, int follow, struct wvs_identit
     return 0;
 }
 
+_Static_assert(WVS_O_PATH == O_PATH, "as the kernel has it");
+
+int64_t wvs_file_system_type(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) == -1 ? -1 : (int64_t)status.f_type;
+}
+
 struct failure {
     int errno_;
     const char *step; // the child shares the parent's image until exec, so a literal's address holds in both
@@ -66,8 +74,7 @@ __attribute__((noreturn)) static void fail(int report, const char *step) {
 
 __attribute__((noreturn)) static void become(const struct wvs_launch *launch, int joined, int report) {
     if (launch->cgroup >= 0 && !joined && write(launch->procs, "0", 1) != 1) fail(report, "write cgroup.procs");
-    // SIGSTOP and SIGKILL refuse; nothing else can.
-    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL); // the one that the sidecar ignores; what its own parent ignores stays so
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

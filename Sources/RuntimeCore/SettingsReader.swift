@@ -15,6 +15,7 @@ package struct SettingsReader {
 
     private let program: String
     private let summary: String
+    private let operands: String
     private let environment: [String: String]
     private var flags: [String: String] = [:]
     private var wantsHelp = false
@@ -22,10 +23,17 @@ package struct SettingsReader {
     private var known: [Setting] = []
     private var problems: [String] = []
 
-    /// - Parameter arguments: without the program's own name; `--flag VALUE` or `--flag=VALUE`.
-    package init(program: String, summary: String, environment: [String: String], arguments: [String]) {
+    /// - Parameters:
+    ///   - arguments: without the program's own name; `--flag VALUE` or `--flag=VALUE`.
+    ///   - operands: what follows the flags, for `--help`, for example `-- CMD [ARG]...`; the caller has taken it off.
+    ///   - switches: flags that may also stand alone, for true.
+    package init(
+        program: String, summary: String, environment: [String: String], arguments: [String], operands: String = "",
+        switches: Set<String> = []
+    ) {
         self.program = program
         self.summary = summary
+        self.operands = operands
         self.environment = environment
         var rest = arguments[...]
         while let argument = rest.popFirst() {
@@ -37,6 +45,8 @@ package struct SettingsReader {
                 let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 if parts.count == 2 {
                     flags[String(parts[0])] = String(parts[1])
+                } else if switches.contains(argument) {
+                    flags[argument] = "1"
                 } else if let value = rest.popFirst() {
                     flags[argument] = value
                 } else {
@@ -142,7 +152,8 @@ package struct SettingsReader {
     }
 
     private var help: String {
-        var text = "\(summary)\n\nusage: \(program) [--flag VALUE]...\n\nEach flag may also be given as a variable.\n"
+        let usage = "\(program) [--flag VALUE]...\(operands.isEmpty ? "" : " \(operands)")"
+        var text = "\(summary)\n\nusage: \(usage)\n\nEach flag may also be given as a variable.\n"
         for setting in known {
             let fallback = setting.fallback.map { $0.isEmpty ? "none" : $0 } ?? "required"
             text +=

@@ -36,6 +36,12 @@ struct wvs_identity {
 /// statx(2) that does not ask the server of a network file system, so that a dead one cannot hang the caller.
 int wvs_identify(int directory, const char *path, int follow, struct wvs_identity *out);
 
+/// O_PATH of open(2), which <fcntl.h> keeps behind _GNU_SOURCE.
+enum { WVS_O_PATH = 010000000 };
+
+/// `f_type` of statfs(2); -1 with errno.
+int64_t wvs_file_system_type(const char *path);
+
 /// How a program is started.
 struct wvs_launch {
     char *const *argv; // looked up in PATH
@@ -54,6 +60,6 @@ struct wvs_launch {
     const char *step;  // result: the call that failed
 };
 
-/// Starts a program with an empty signal mask and default signal actions. 0, or the errno of `step`, in the parent or in
+/// Starts a program with an empty signal mask and SIGPIPE at its default. 0, or the errno of `step`, in the parent or in
 /// the child before exec(2). Between fork and exec only async-signal-safe calls are made.
 int wvs_launch(struct wvs_launch *launch);

@@ -12,7 +12,10 @@ extension Cgroup {
             guard let own = try ownPath() else { return [] }
             return mounts.flatMap { mount in
                 own.isBelow(mount.root) && own != mount.root
-                    ? [mount.mountPoint + (mount.root == "/" ? own : String(own.dropFirst(mount.root.count))), mount.mountPoint]
+                    ? [
+                        mount.mountPoint + (mount.root == "/" ? own : String(own.dropFirst(mount.root.count))),
+                        mount.mountPoint,
+                    ]
                     : [mount.mountPoint]
             }
         } catch {

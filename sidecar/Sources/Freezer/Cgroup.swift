@@ -99,8 +99,10 @@ package final class Cgroup {
     private static func processes(in folder: String) throws(SystemError) -> [ProcessID] {
         do {
             let text = try ProcFS.read("\(folder)/cgroup.procs")
-            return text.split(separator: UInt8(ascii: "\n")).compactMap { ProcessID(String(decoding: $0, as: UTF8.self)) }
-        } catch where error.errno == EOPNOTSUPP {
+            return text.split(separator: UInt8(ascii: "\n")).compactMap {
+                ProcessID(String(decoding: $0, as: UTF8.self))
+            }
+        } catch  where error.errno == EOPNOTSUPP {
             return []  // a threaded cgroup: its domain, further up, lists the processes
         }
     }
@@ -116,7 +118,9 @@ package final class Cgroup {
                 let name = withUnsafePointer(to: &entry.pointee.d_name) {
                     $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
                 }
-                if entry.pointee.d_type == UInt8(DT_DIR), name != ".", name != ".." { result.append("\(folder)/\(name)") }
+                if entry.pointee.d_type == UInt8(DT_DIR), name != ".", name != ".." {
+                    result.append("\(folder)/\(name)")
+                }
             }
             index += 1
         }

@@ -32,7 +32,7 @@ enum FileSource: Sendable {
             let link = "/proc/\(process)/map_files/\(range)"
             do throws(SystemError) {
                 return try reopen(link, flags: 0, expecting: identity)
-            } catch where error.errno == EPERM {
+            } catch  where error.errno == EPERM {
                 // The link asks for a capability; the file's own name may do without.
                 guard let path = ProcFS.target(link) else { throw error }
                 return try reopen("/proc/\(process)/root\(path)", flags: 0, expecting: identity)
@@ -49,7 +49,8 @@ enum FileSource: Sendable {
             owning: try systemCall("pidfd_getfd", String(thread)) { wvs_pidfd_getfd(pidfd.raw, number) })
     }
 
-    private func reopen(_ link: String, flags: CInt, expecting identity: FileIdentity) throws(SystemError) -> FileDescriptor
+    private func reopen(_ link: String, flags: CInt, expecting identity: FileIdentity) throws(SystemError)
+        -> FileDescriptor
     {
         let file = try ProcFS.open(link, CInt(O_WRONLY) | CInt(O_NONBLOCK) | CInt(O_NOCTTY) | flags)
         // A name can lead elsewhere than the mapping did.

@@ -77,7 +77,7 @@ final class FlushCrew: Sendable {
                 let descriptor = try source.open(expecting: file.identity)
                 try systemCall("fsync", file.path) { fsync(descriptor.raw) }
                 return true
-            } catch where [EPERM, EACCES, ENOENT, ESRCH, ENOSYS].contains(error.errno) {
+            } catch  where [EPERM, EACCES, ENOENT, ESRCH, ENOSYS].contains(error.errno) {
                 continue
             }
         }

@@ -19,7 +19,8 @@ struct MountTable {
             let fields = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
             guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 1 else { return nil }
             return Mount(
-                device: fields[2], root: unescaped(fields[3]), mountPoint: unescaped(fields[4]), fileSystem: fields[dash + 1])
+                device: fields[2], root: unescaped(fields[3]), mountPoint: unescaped(fields[4]),
+                fileSystem: fields[dash + 1])
         }
     }
 
@@ -51,7 +52,8 @@ private func unescaped(_ text: String) -> String {
 extension String {
     /// Whether this path is `folder` or lies in it.
     func isBelow(_ folder: String) -> Bool {
-        folder == "/" || self == folder || (hasPrefix(folder) && utf8.dropFirst(folder.utf8.count).first == UInt8(ascii: "/"))
+        folder == "/" || self == folder
+            || (hasPrefix(folder) && utf8.dropFirst(folder.utf8.count).first == UInt8(ascii: "/"))
     }
 
     /// The folder that holds this path.

@@ -18,7 +18,8 @@ enum ProcFS {
         }
     }
 
-    static func open(_ path: String, in directory: CInt = AT_FDCWD, _ flags: CInt) throws(SystemError) -> FileDescriptor {
+    static func open(_ path: String, in directory: CInt = AT_FDCWD, _ flags: CInt) throws(SystemError) -> FileDescriptor
+    {
         FileDescriptor(owning: try systemCall("openat", path) { wvs_openat(directory, path, flags | O_CLOEXEC, 0) })
     }
 

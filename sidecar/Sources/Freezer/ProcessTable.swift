@@ -15,7 +15,9 @@ package enum ProcessTable {
         package let startTime: UInt64
 
         /// Nothing of it can run before someone continues it.
-        var isStill: Bool { [UInt8(ascii: "T"), UInt8(ascii: "t"), UInt8(ascii: "Z"), UInt8(ascii: "X")].contains(state) }
+        var isStill: Bool {
+            [UInt8(ascii: "T"), UInt8(ascii: "t"), UInt8(ascii: "Z"), UInt8(ascii: "X")].contains(state)
+        }
     }
 
     /// The status of a process, or of a thread where `path` says so; nil once it is gone.

@@ -1,0 +1,19 @@
+private import CShims
+
+/// File systems whose every change goes through this kernel.
+enum LocalFileSystem {
+    /// From linux/magic.h; bcachefs and ZFS from their own headers.
+    private static let magics: Set<Int64> = [
+        0xEF53,  // ext2, ext3, ext4
+        0x5846_5342,  // XFS
+        0x9123_683E,  // btrfs
+        0x0102_1994,  // tmpfs
+        0xF2F5_2010,  // F2FS
+        0xCA45_1A4E,  // bcachefs
+        0x2FC1_2FC1,  // ZFS
+    ]
+
+    static func holds(_ path: String) -> Bool {
+        magics.contains(wvs_file_system_type(path))
+    }
+}

@@ -1,0 +1,88 @@
+import Freezer
+private import Glibc
+import Quiesce
+import RuntimeCore
+
+/// The agent of this sandbox as the protocol sees it: a freezer, a guardian and the flush between them.
+final class SandboxAgent: FrozenAgent {
+    private let freezer: any Freezer
+    private let workspace: Workspace
+    private let logger: Logger
+    private var barrier: FlushBarrier
+    private var guardian: Guardian
+    private var frozen: [ProcessID] = []
+
+    /// Through whose root `current` is looked at; the sidecar's own until the agent runs.
+    var process: ProcessID?
+
+    init(freezer: any Freezer, guardian: Guardian, workspace: Workspace, logger: Logger) throws(SidecarError) {
+        self.freezer = freezer
+        self.guardian = guardian
+        self.workspace = workspace
+        self.logger = logger
+        barrier = FlushBarrier(workspace.files)
+    }
+
+    var method: FreezeMethod {
+        switch freezer.method {
+        case .cgroup2: .cgroup2
+        case .sigstop: .sigstop
+        }
+    }
+
+    func armLease(epoch: UInt64, until deadline: MonotonicTime) throws(AgentError) {
+        try described { () throws(FreezerError) in try guardian.arm(until: deadline) }
+    }
+
+    func extendLease(until deadline: MonotonicTime) -> Bool { guardian.extend(until: deadline) }
+
+    func leaseHolds() -> Bool { guardian.isHeld() }
+
+    func freeze(deadline: MonotonicTime) throws(AgentError) -> FreezeReport {
+        do throws(FreezerError) {
+            try freezer.freeze(until: deadline)
+            Failpoint.hit("sidecar.frozen")
+            // A sidecar that was itself stopped on the way may have frozen what the guardian had just let go.
+            guard guardian.isHeld() else {
+                throw FreezerError(.guardian, "the lease ended before the agent stood still")
+            }
+            let population = try freezer.population()
+            frozen = population.processes
+            return FreezeReport(
+                method: method, processes: population.processes.count, threads: population.threads,
+                doubt: freezer.method == .sigstop ? "a SIGSTOP sweep can miss a process" : nil)
+        } catch {
+            thaw()
+            throw AgentError(error.description)
+        }
+    }
+
+    func flush(deadline: MonotonicTime, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
+        let outcome = try described { () throws(FreezerError) in
+            try barrier.flush(frozen, until: deadline, stillWanted: stillWanted)
+        }
+        Failpoint.hit("sidecar.flushed")
+        let files = outcome.files.map {
+            OpenFiles.File(inode: $0.identity.inode, path: $0.path, flushed: $0.isFlushed)
+        }
+        return FlushReport(
+            flushedFiles: outcome.flushedCount,
+            openFiles: OpenFiles(complete: outcome.closedProcesses.isEmpty, files: files), doubt: outcome.shortfall)
+    }
+
+    func thaw() {
+        freezer.thaw()
+        guardian.disarm()
+        frozen = []
+    }
+
+    func sees(current target: String) -> Bool { workspace.current(seenBy: process) == target }
+}
+
+private func described<Result>(_ body: () throws(FreezerError) -> Result) throws(AgentError) -> Result {
+    do {
+        return try body()
+    } catch {
+        throw AgentError(error.description)
+    }
+}

@@ -1,0 +1,64 @@
+private import CShims
+import Freezer
+private import Glibc
+import RuntimeCore
+
+/// A workspace's folder, once it is there.
+struct Workspace {
+    /// The folder's name.
+    let wsid: String
+    /// Without links.
+    let path: String
+    let files: WorkspaceFiles
+
+    var controlDirectory: String { "\(path)/.wvs" }
+
+    /// - Returns: nil while the executor has not made it, or not all of it.
+    init?(at given: String) throws(SidecarError) {
+        guard let resolved = realpath(given, nil) else {
+            if lastErrno == ENOENT { return nil }
+            throw SidecarError(.workspace, "the workspace cannot be reached", cause: SystemError("realpath", given))
+        }
+        defer { free(resolved) }
+        path = String(cString: resolved)
+        wsid = path.split(separator: "/").last.map(String.init) ?? ""
+        // `current` comes last: with it the workspace is whole.
+        for part in ["\(path)/.wvs", "\(path)/current/."] where access(part, F_OK) == -1 {
+            if lastErrno == ENOENT { return nil }
+            throw SidecarError(.workspace, "the workspace cannot be reached", cause: SystemError("access", part))
+        }
+        do {
+            files = try WorkspaceFiles(workspace: path)
+        } catch {
+            throw SidecarError(.workspace, "the workspace cannot be examined", cause: error)
+        }
+    }
+
+    /// Opens `.wvs` for the protocol.
+    func openControlDirectory() throws(SidecarError) -> FileDescriptor {
+        try open(controlDirectory, flags: O_RDONLY, "the control directory cannot be opened by this user")
+    }
+
+    /// Opens the live tree, for the agent to start in.
+    func openCurrent() throws(SidecarError) -> FileDescriptor {
+        try open("\(path)/current/.", flags: CInt(WVS_O_PATH), "the live tree cannot be opened")
+    }
+
+    private func open(_ path: String, flags: CInt, _ message: String) throws(SidecarError) -> FileDescriptor {
+        do {
+            return FileDescriptor(
+                owning: try systemCall("open", path) { wvs_open(path, flags | O_DIRECTORY | O_CLOEXEC, 0) })
+        } catch {
+            throw SidecarError(.workspace, message, cause: error)
+        }
+    }
+
+    /// What `current` points at, as a process sees it; nil where it sees none.
+    func current(seenBy process: CInt?) -> String? {
+        let root = process.map { "/proc/\($0)/root" } ?? ""
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("\(root)\(path)/current", &target, target.count)
+        guard count > 0 else { return nil }
+        return String(decoding: target[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
