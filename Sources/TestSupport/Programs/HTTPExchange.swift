@@ -51,7 +51,7 @@ package struct HTTPExchange: Sendable {
         var sent = 0
         while sent < bytes.count {
             sent += try bytes[sent...].withUnsafeBytes { rest in
-                try systemCall("send") { send(connection.raw, rest.baseAddress, rest.count, CInt(MSG_NOSIGNAL)) }
+                try systemCall("send") { Glibc.send(connection.raw, rest.baseAddress, rest.count, CInt(MSG_NOSIGNAL)) }
             }
         }
         var answer: [UInt8] = []
