@@ -26,3 +26,7 @@ static inline int wvs_openat(int directory, const char *path, int flags, mode_t 
 int wvs_pipe2(int ends[2], int flags);
 
 static inline int wvs_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
+
+// openat2 without leaving the directory: no "..", links, magic links or other file systems. A single name may go to openat
+// with O_NOFOLLOW where the kernel or a container's filter has no openat2.
+int wvs_openat2_beneath(int directory, const char *path, int flags, mode_t mode);
