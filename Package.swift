@@ -45,7 +45,7 @@ let package = Package(
         library("JSON", ["CJansson", "RuntimeCore"]),
         library("Postgres", ["CPostgres", "Runtime", "RuntimeCore"]),
         library("HTTPServer", ["CMicroHTTPD", "Runtime", "RuntimeCore"]),
-        library("GRPCTransport", ["CGRPC", "Runtime", "RuntimeCore"]),
+        library("GRPCTransport", ["CGRPC", "CShims", "Runtime", "RuntimeCore"]),
 
         // The service: pure decisions, rows, the wire between worker and executor, and a library for each program.
         library("Model", ["COpenSSL", "JSON", "RuntimeCore"]),
@@ -84,11 +84,11 @@ let package = Package(
         tests("JSON", ["JSON", "TestSupport"]),
         tests("Postgres", ["Postgres", "Runtime", "RuntimeCore", "TestSupport"]),
         tests("HTTPServer", ["HTTPServer", "TestSupport"]),
-        tests("GRPCTransport", ["GRPCTransport", "TestSupport"]),
+        tests("GRPCTransport", ["GRPCTransport", "RuntimeCore", "TestSupport"]),
         tests("Model", ["JSON", "Model", "TestSupport"]),
         tests("Migrations", ["Migrations", "Postgres", "RuntimeCore", "TestSupport"]),
         tests("Store", ["Store", "TestSupport"]),
-        tests("ExecutorRPC", ["ExecutorRPC", "TestSupport"]),
+        tests("ExecutorRPC", ["ExecutorRPC", "GRPCTransport", "TestSupport"]),
         tests("API", ["API", "TestSupport"]),
         tests("Worker", ["Worker", "TestSupport"]),
         tests("Executor", ["Executor", "TestSupport"]),

@@ -1,15 +1,26 @@
+import GRPCTransport
 package import RuntimeCore
 
 /// What comes with a call besides its message.
 package struct CallContext: Sendable {
+    /// From the caller's metadata; the messages that carry a request id of their own agree with it.
+    package let requestID: String?
     /// W3C Trace Context of the caller.
     package let traceparent: String?
     /// When the caller gives up; the handler's task is cancelled then. Nil where the caller set none.
     package let deadline: MonotonicTime?
 
-    package init(traceparent: String? = nil, deadline: MonotonicTime? = nil) {
+    package init(requestID: String? = nil, traceparent: String? = nil, deadline: MonotonicTime? = nil) {
+        self.requestID = requestID
         self.traceparent = traceparent
         self.deadline = deadline
+    }
+
+    var metadata: GRPCMetadata {
+        var metadata = GRPCMetadata()
+        if let requestID { metadata.append(MetadataName.requestID, requestID) }
+        if let traceparent { metadata.append(MetadataName.traceparent, traceparent) }
+        return metadata
     }
 }
 

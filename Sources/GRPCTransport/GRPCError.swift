@@ -1,5 +1,5 @@
 /// How a call ended, with gRPC's numbers (https://grpc.io/docs/guides/status-codes/).
-package enum GRPCStatus: UInt32, Sendable {
+package enum GRPCStatus: Int32, Sendable {
     case ok = 0
     case canceled, unknown, invalidArgument, deadlineExceeded, notFound, alreadyExists, permissionDenied
     case resourceExhausted, failedPrecondition, aborted, outOfRange, unimplemented, `internal`, unavailable

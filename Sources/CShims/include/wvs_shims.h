@@ -17,6 +17,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+// At most 15 bytes are kept.
+static inline int wvs_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
 static inline int wvs_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 
 static inline int wvs_openat(int directory, const char *path, int flags, mode_t mode) {
