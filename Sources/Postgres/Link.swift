@@ -108,7 +108,7 @@ final class Link {
     // MARK: Notifications
 
     /// Blocks until a notification came, `cancellation` was cancelled (then empty), or `timeout` has passed (then empty).
-    func waitForNotifications(_ timeout: Duration) throws(PostgresError) -> [Notification] {
+    func waitForNotifications(_ timeout: Duration) throws(PostgresError) -> [ServerNotification] {
         let deadline = MonotonicTime.now + timeout
         while true {
             let received = takeNotifications()
@@ -118,11 +118,11 @@ final class Link {
         }
     }
 
-    private func takeNotifications() -> [Notification] {
-        var received: [Notification] = []
+    private func takeNotifications() -> [ServerNotification] {
+        var received: [ServerNotification] = []
         while let notification = PQnotifies(raw) {
             received.append(
-                Notification(
+                ServerNotification(
                     channel: String(cString: notification.pointee.relname),
                     payload: String(cString: notification.pointee.extra)))
             PQfreemem(notification)

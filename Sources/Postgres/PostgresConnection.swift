@@ -207,6 +207,14 @@ package actor PostgresConnection {
         case stale
         /// It ran. The next borrower can have the connection if `isReusable`.
         case ended(Swift.Result<Result, any Error>, isReusable: Bool)
+
+        /// For who can not turn to another connection.
+        func get() throws -> Result {
+            switch self {
+            case .stale: throw PostgresError(.connectionLost, "the server closed the connection")
+            case .ended(let result, _): try result.get()
+            }
+        }
     }
 
     /// Runs a borrower's closure; `cancellation` interrupts its statements.
@@ -229,7 +237,7 @@ package actor PostgresConnection {
     // MARK: Notifications
 
     /// Blocks this connection's queue until something was notified; empty after `timeout` or when interrupted.
-    func waitForNotifications(_ timeout: Duration) throws(PostgresError) -> [Notification] {
+    func waitForNotifications(_ timeout: Duration) throws(PostgresError) -> [ServerNotification] {
         try link.waitForNotifications(timeout)
     }
 }

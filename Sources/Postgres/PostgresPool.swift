@@ -84,6 +84,7 @@ package final class PostgresPool: Service {
     }
 
     /// Runs one statement and answers its rows.
+    @discardableResult
     package func query(_ query: Query) async throws -> [Row] {
         try await withConnection { connection in try connection.query(query) }
     }
@@ -146,8 +147,7 @@ package final class PostgresPool: Service {
             let connection = try await opener.run { [settings] in try PostgresConnection(connecting: settings) }
             let cancellation = try Cancellation()
             try await connection.prepareSession()
-            let loan = await connection.lend(interruptedBy: cancellation, onConnect)
-            if case .ended(let result, _) = loan { try result.get() }
+            try await connection.lend(interruptedBy: cancellation, onConnect).get()
             let wasUnreachable = state.withLock { $0.isUnreachable }
             perform { state in
                 state.accept(opened: PooledConnection(connection: connection, cancellation: cancellation))
