@@ -1,4 +1,6 @@
 #pragma once
+// First: gRPC's headers define _GNU_SOURCE, and glibc's types must be the same in all our modules.
+#include <features.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <grpc/byte_buffer.h>
