@@ -4,14 +4,14 @@ package import RuntimeCore
 
 /// A folder of files that one writer keeps in step, so that a torn copy of it shows.
 ///
-/// Step n writes the number n, one file after the other, in the order of `chain`: `intent`, a line of `journal`, a store
-/// to the mapped file `mapped`, every file below `cells/`, `head` (replaced by rename), `done`. At every instant the
-/// numbers along the chain therefore never rise, and the first is at most one above the last. A copy that read its files at
+/// Step n writes the number n, one file after the other: `intent`, a line of `journal` (a new file every 2,048 lines), a
+/// store to the mapped file `mapped`, every file below `cells/`, `head` (replaced by rename), `done`. At every instant the
+/// numbers in that order therefore never rise, and the first is at most one above the last. A copy that read its files at
 /// different instants breaks that as soon as the writer is fast.
 package final class Ledger {
     private let path: String
     private let intent: FileDescriptor
-    private let journal: FileDescriptor
+    private var journal: CInt
     private let mapping: UnsafeMutablePointer<UInt64>
     private let cells: [CInt]
     private let done: FileDescriptor
@@ -26,7 +26,7 @@ package final class Ledger {
         try makeDirectory(path)
         try makeDirectory("\(path)/cells")
         intent = try open("\(path)/intent", O_RDWR | O_CREAT)
-        journal = try open("\(path)/journal", O_RDWR | O_CREAT | O_APPEND)
+        let journal = try open("\(path)/journal", O_RDWR | O_CREAT | O_APPEND)
         done = try open("\(path)/done", O_RDWR | O_CREAT)
         mapping = try map("\(path)/mapped")
         var descriptors: [CInt] = []
@@ -40,15 +40,17 @@ package final class Ledger {
             }
         }
         cells = descriptors
+        self.journal = journal.release()
         step = try LedgerFile.number("\(path)/done")
         let begun = try LedgerFile.number("\(path)/intent")
         if begun > step {
-            let lines = try LedgerFile.lines("\(path)/journal")
-            try finish(begun, appendLine: lines.last != String(begun))
+            let lines = try LedgerFile.content("\(path)/journal").split(separator: UInt8(ascii: "\n"))
+            try finish(begun, appendLine: lines.last.map { String(decoding: $0, as: UTF8.self) } != String(begun))
         }
     }
 
     deinit {
+        close(journal)
         cells.forEach { _ = close($0) }
         munmap(mapping, mappingSize)
     }
@@ -61,10 +63,7 @@ package final class Ledger {
     }
 
     private func finish(_ number: UInt64, appendLine: Bool) throws(SystemError) {
-        if appendLine {
-            var line = "\(number)\n"
-            try systemCall("write", "journal") { line.withUTF8 { write(journal.raw, $0.baseAddress, $0.count) } }
-        }
+        if appendLine { try append(number) }
         mapping.pointee = number
         for cell in cells { try writeNumber(number, cell) }
         do {
@@ -74,6 +73,23 @@ package final class Ledger {
         try systemCall("rename", "head") { rename("\(path)/head.new", "\(path)/head") }
         try writeNumber(number, done.raw)
         step = number
+    }
+}
+
+extension Ledger {
+    /// Appends a line to the journal, or begins a new one with it.
+    private func append(_ number: UInt64) throws(SystemError) {
+        if number % 2048 != 0 { return try writeLine(number) }
+        let fresh = try open("\(path)/journal.new", O_RDWR | O_CREAT | O_TRUNC | O_APPEND).release()
+        close(journal)
+        journal = fresh
+        try writeLine(number)
+        try systemCall("rename", "journal") { rename("\(path)/journal.new", "\(path)/journal") }
+    }
+
+    private func writeLine(_ number: UInt64) throws(SystemError) {
+        var line = "\(number)\n"
+        try systemCall("write", "journal") { line.withUTF8 { write(journal, $0.baseAddress, $0.count) } }
     }
 }
 

@@ -21,10 +21,6 @@ enum LedgerFile {
         return UInt64(text) ?? 0
     }
 
-    static func lines(_ path: String) throws(SystemError) -> [String] {
-        String(decoding: try content(path), as: UTF8.self).split(separator: "\n").map(String.init)
-    }
-
     /// The number that a mapped file begins with, in the machine's byte order.
     static func mappedNumber(_ path: String) throws(SystemError) -> UInt64 {
         let bytes = try content(path)

@@ -35,7 +35,8 @@ package struct Ticker {
     package static func longestGap(path: String, from start: Timestamp, to end: Timestamp) throws(SystemError)
         -> Duration?
     {
-        try LedgerFile.lines(path).compactMap { line -> Duration? in
+        String(decoding: try LedgerFile.content(path), as: UTF8.self).split(separator: "\n").compactMap {
+            line -> Duration? in
             let parts = line.split(separator: " ").compactMap { Int64($0) }
             guard parts.count == 2, parts[0] >= start.microseconds, parts[0] <= end.microseconds else { return nil }
             return .microseconds(parts[1])
