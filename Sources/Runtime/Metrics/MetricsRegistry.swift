@@ -61,6 +61,7 @@ package enum MetricName: String, Sendable {
     case dequeueEmptyTotal = "wvs_dequeue_empty_total"
     case workspaceStateTransitionsTotal = "wvs_workspace_state_transitions_total"
     case reapedTotal = "wvs_reaped_total"
+    case purgeFailuresTotal = "wvs_snapshot_purge_failures_total"
     case cloneDurationSeconds = "wvs_clone_duration_seconds"
     case cloneEntriesTotal = "wvs_clone_entries_total"
     case cloneFailTotal = "wvs_clone_fail_total"

@@ -1,0 +1,37 @@
+package import Model
+package import Postgres
+
+/// A dropped snapshot whose directory is still to be removed, and a fence to do it under.
+package struct Purge: Equatable, Sendable {
+    package let snapshot: Snapshot
+    package let fence: Int64
+}
+
+extension Snapshots {
+    /// Dropped snapshots whose directory may still be there, in workspaces where no task runs: a task that is claimed afterwards
+    /// has a higher fence and goes first. Call it in a transaction.
+    package static func claimPurges(
+        workspaces limit: Int, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> [Purge] {
+        let locked = try connection.query(
+            """
+            SELECT w.wsid FROM wvs.workspaces w
+            WHERE w.wsid IN (SELECT wsid FROM wvs.snapshots WHERE deleted_at IS NOT NULL AND purged_at IS NULL)
+            ORDER BY random() LIMIT \(unescaped: String(limit)) FOR NO KEY UPDATE OF w SKIP LOCKED
+            """
+        ).map { row throws(PostgresError) in try row.value("wsid", as: String.self) }
+        guard !locked.isEmpty else { return [] }
+        return try connection.query(
+            """
+            WITH fenced AS (
+                UPDATE wvs.workspaces w SET fence_seq = w.fence_seq + 1
+                WHERE w.wsid = ANY(\(locked)::text[])
+                  AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = w.wsid AND r.status = 'RUNNING')
+                RETURNING w.wsid, w.fence_seq
+            )
+            SELECT \(unescaped: columns), fence_seq FROM wvs.snapshots JOIN fenced USING (wsid)
+            WHERE deleted_at IS NOT NULL AND purged_at IS NULL ORDER BY deleted_at
+            """
+        ).map { row throws(PostgresError) in Purge(snapshot: try decode(row), fence: try row.value("fence_seq")) }
+    }
+}

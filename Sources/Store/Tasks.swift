@@ -1,0 +1,110 @@
+package import Model
+package import Postgres
+
+/// What is known of a task when it is accepted.
+package struct NewTask: Sendable {
+    package let taskID: String
+    package let wsid: String
+    package let parameters: TaskParameters
+    package let idempotencyKey: String
+    package let requestHash: String
+    package let requestID: String
+
+    package init(
+        taskID: String, wsid: String, parameters: TaskParameters, idempotencyKey: String, requestHash: String,
+        requestID: String
+    ) {
+        self.taskID = taskID
+        self.wsid = wsid
+        self.parameters = parameters
+        self.idempotencyKey = idempotencyKey
+        self.requestHash = requestHash
+        self.requestID = requestID
+    }
+}
+
+/// Which tasks a list shows; nil shows all.
+package struct TaskFilter: Sendable {
+    package var wsid: String?
+    package var status: TaskStatus?
+    package var operation: TaskOperation?
+
+    package init(wsid: String? = nil, status: TaskStatus? = nil, operation: TaskOperation? = nil) {
+        self.wsid = wsid
+        self.status = status
+        self.operation = operation
+    }
+}
+
+/// Rows of `wvs.tasks`, as a client sees them. What only the task engine does is in `Tasks+….swift`.
+package enum Tasks {
+    static let columns = """
+        t.task_id, t.wsid, t.op, t.status, t.idempotency_key, t.request_hash, t.request_id, t.created_at, t.started_at, \
+        t.ended_at, t.attempt, t.max_attempts, t.next_run_at, t.timeout_seconds, t.cancel_requested, t.fence, t.params, \
+        t.progress, t.result, t.error
+        """
+
+    /// Adds a PENDING task; nil if the idempotency key is taken for this workspace and operation. Waits for a concurrent
+    /// transaction that adds the same one.
+    package static func insert(_ new: NewTask, on connection: isolated PostgresConnection) throws(PostgresError)
+        -> TaskRecord?
+    {
+        try connection.query(
+            """
+            INSERT INTO wvs.tasks AS t (task_id, wsid, op, idempotency_key, request_hash, request_id, params)
+            VALUES (\(new.taskID), \(new.wsid), \(new.parameters.operation), \(new.idempotencyKey), \(new.requestHash),
+                    \(new.requestID), \(new.parameters.json))
+            ON CONFLICT (wsid, op, idempotency_key) DO NOTHING
+            RETURNING \(unescaped: columns)
+            """
+        ).first.map(decode)
+    }
+
+    package static func get(_ taskID: String, on connection: isolated PostgresConnection) throws(PostgresError)
+        -> TaskRecord?
+    {
+        try connection.query("SELECT \(unescaped: columns) FROM wvs.tasks t WHERE task_id = \(taskID)").first
+            .map(decode)
+    }
+
+    /// The task that was accepted under an idempotency key.
+    package static func find(
+        wsid: String, operation: TaskOperation, idempotencyKey: String, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> TaskRecord? {
+        try connection.query(
+            """
+            SELECT \(unescaped: columns) FROM wvs.tasks t
+            WHERE wsid = \(wsid) AND op = \(operation) AND idempotency_key = \(idempotencyKey)
+            """
+        ).first.map(decode)
+    }
+
+    /// Newest first.
+    package static func list(
+        _ filter: TaskFilter, after key: PageKey?, limit: Int, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> [TaskRecord] {
+        var conditions = PageKey.rows(behind: key, idColumn: "task_id")
+        if let wsid = filter.wsid { conditions = "\(conditions) AND wsid = \(wsid)" }
+        if let status = filter.status { conditions = "\(conditions) AND status = \(status)" }
+        if let operation = filter.operation { conditions = "\(conditions) AND op = \(operation)" }
+        return try connection.query(
+            """
+            SELECT \(unescaped: columns) FROM wvs.tasks t WHERE \(conditions)
+            ORDER BY created_at DESC, task_id DESC LIMIT \(limit)
+            """
+        ).map(decode)
+    }
+
+    static func decode(_ row: Row) throws(PostgresError) -> TaskRecord {
+        TaskRecord(
+            taskID: try row.value("task_id"), wsid: try row.value("wsid"), operation: try row.value("op"),
+            status: try row.value("status"), idempotencyKey: try row.value("idempotency_key"),
+            requestHash: try row.value("request_hash"), requestID: try row.value("request_id"),
+            createdAt: try row.value("created_at"), startedAt: try row.value("started_at"),
+            endedAt: try row.value("ended_at"), attempt: try row.value("attempt"),
+            maxAttempts: try row.value("max_attempts"), nextRunAt: try row.value("next_run_at"),
+            timeoutSeconds: try row.value("timeout_seconds"), cancelRequested: try row.value("cancel_requested"),
+            fence: try row.value("fence"), params: try row.value("params"), progress: try row.value("progress"),
+            result: try row.value("result"), error: try row.value("error"))
+    }
+}

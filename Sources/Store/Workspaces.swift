@@ -1,0 +1,80 @@
+package import Model
+package import Postgres
+
+/// Rows of `wvs.workspaces`.
+package enum Workspaces {
+    private static let columns =
+        "wsid, owner, state, root_path, current_path, current_snapshot_id, uid, gid, fence_seq, created_at, updated_at"
+
+    /// Adds a workspace in the state PROVISIONING; nil if one of that name exists.
+    package static func insert(
+        wsid: String, owner: String, rootPath: String, currentPath: String, uid: Int?, gid: Int?,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> Workspace? {
+        try connection.query(
+            """
+            INSERT INTO wvs.workspaces (wsid, owner, root_path, current_path, uid, gid)
+            VALUES (\(wsid), \(owner), \(rootPath), \(currentPath), \(uid), \(gid))
+            ON CONFLICT (wsid) DO NOTHING
+            RETURNING \(unescaped: columns)
+            """
+        ).first.map(decode)
+    }
+
+    package static func get(_ wsid: String, on connection: isolated PostgresConnection) throws(PostgresError)
+        -> Workspace?
+    {
+        try connection.query("SELECT \(unescaped: columns) FROM wvs.workspaces WHERE wsid = \(wsid)").first.map(decode)
+    }
+
+    /// Locks a workspace's row, waiting for it, and answers it as it then is.
+    package static func lock(
+        _ wsid: String, _ lock: RowLock, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> Workspace? {
+        try connection.query(
+            "SELECT \(unescaped: columns) FROM wvs.workspaces WHERE wsid = \(wsid) \(unescaped: lock.rawValue)"
+        ).first.map(decode)
+    }
+
+    /// Newest first.
+    package static func list(
+        after key: PageKey?, limit: Int, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> [Workspace] {
+        try connection.query(
+            """
+            SELECT \(unescaped: columns) FROM wvs.workspaces WHERE \(PageKey.rows(behind: key, idColumn: "wsid"))
+            ORDER BY created_at DESC, wsid DESC LIMIT \(limit)
+            """
+        ).map(decode)
+    }
+
+    /// Moves a workspace on; false if it was in another state.
+    @discardableResult
+    package static func setState(
+        _ wsid: String, from old: WorkspaceState, to new: WorkspaceState, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> Bool {
+        try connection.execute(
+            "UPDATE wvs.workspaces SET state = \(new), updated_at = now() WHERE wsid = \(wsid) AND state = \(old)") > 0
+    }
+
+    /// Records what `current` resolves to. `updated_at` stays where nothing changes.
+    package static func setCurrent(
+        _ wsid: String, path: String, snapshotID: String?, on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
+        try connection.execute(
+            """
+            UPDATE wvs.workspaces
+            SET current_path = \(path), current_snapshot_id = \(snapshotID), updated_at = now()
+            WHERE wsid = \(wsid) AND (current_path, current_snapshot_id) IS DISTINCT FROM (\(path), \(snapshotID))
+            """)
+    }
+
+    private static func decode(_ row: Row) throws(PostgresError) -> Workspace {
+        Workspace(
+            wsid: try row.value("wsid"), owner: try row.value("owner"), state: try row.value("state"),
+            rootPath: try row.value("root_path"), currentPath: try row.value("current_path"),
+            currentSnapshotID: try row.value("current_snapshot_id"), uid: try row.value("uid"),
+            gid: try row.value("gid"), fence: try row.value("fence_seq"), createdAt: try row.value("created_at"),
+            updatedAt: try row.value("updated_at"))
+    }
+}
