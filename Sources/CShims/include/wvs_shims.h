@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -27,6 +28,9 @@ static inline int wvs_openat(int directory, const char *path, int flags, mode_t 
 }
 
 int wvs_pipe2(int ends[2], int flags);
+
+// At most 15 characters are kept.
+static inline int wvs_name_thread(const char *name) { return prctl(PR_SET_NAME, name); }
 
 static inline int wvs_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
 

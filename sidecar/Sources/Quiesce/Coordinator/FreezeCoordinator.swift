@@ -14,66 +14,123 @@ package struct FreezePolicy: Equatable, Sendable {
 }
 
 /// The executor's side of the protocol for one workspace.
-package final class FreezeCoordinator {
-    /// - Parameter controlDirectory: the workspace's `.wvs`; must stay open as long as this object and its freezes live.
-    package init(controlDirectory: CInt, executorID: String, policy: FreezePolicy = FreezePolicy(), logger: Logger) {
-        fatalError()
-    }
+package struct FreezeCoordinator {
+    /// How often to look, whether or not inotify says anything.
+    static let handshakePoll = Duration.milliseconds(2)
+    static let registrationPoll = Duration.milliseconds(50)
 
-    /// Creates `control.json`, `control.lock` and `sidecars/` where they are missing; for `init_workspace`.
-    ///
-    /// - Parameter owner: `EXECUTOR_CONTROL_UID/GID`, under which sidecars write; nil leaves the executor's own.
-    package static func prepare(controlDirectory: CInt, owner: (uid: UInt32, gid: UInt32)?) throws(QuiesceError) {
-        fatalError()
+    private let control: ControlDirectory
+    private let executorID: String
+    private let policy: FreezePolicy
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - controlDirectory: the workspace's `.wvs`; open until `freeze` has returned.
+    ///   - executorID: at most 64 bytes.
+    package init(controlDirectory: CInt, executorID: String, policy: FreezePolicy = FreezePolicy(), logger: Logger) {
+        control = ControlDirectory(descriptor: controlDirectory)
+        self.executorID = executorID
+        self.policy = policy
+        self.logger = logger
     }
 
     /// Freezes every sandbox of the workspace, and keeps it frozen until `Freeze.resume` or `Freeze.abandon`: a thread of
     /// its own renews the lease meanwhile.
     ///
     /// - Parameters:
-    ///   - epoch: the task's fence.
-    ///   - timeout: for all acknowledgements together. When it passes the agents are released and `timeout` is thrown.
+    ///   - epoch: the task's fence; each is good for one freeze.
+    ///   - lease: how long an agent stays frozen after the executor's last sign of life; at most 60 s.
+    ///   - timeout: for all acknowledgements together. When it passes the agents are released and `timeout` is thrown; also
+    ///     before, where a sidecar has died or said that it can not.
     package func freeze(
         epoch: UInt64, taskID: String, lease: Duration, timeout: Duration, cancellation: Cancellation
     ) throws(QuiesceError) -> Freeze {
-        fatalError()
+        let leases = 1...ControlDocument.maximumLeaseMilliseconds
+        guard leases.contains(lease.wholeMilliseconds) else { throw .refused("a lease is 1 ms to 60 s") }
+        let request = CoordinatorMachine.Request(
+            epoch: epoch, taskID: taskID, executor: executorID, lease: lease, policy: policy,
+            isOnNetwork: control.isOnNetwork)
+        let session = try input { () throws(SystemError) in
+            FreezeSession(directory: try control.duplicate(), request: request, timeout: timeout, logger: logger)
+        }
+        let watch = ControlWatch(control.descriptor)
+        do {
+            try awaitFrozen(session, watch, cancellation)
+            Failpoint.hit("quiesce.frozen_seen")
+            let renewal = try input { () throws(SystemError) in try LeaseThread(session, logger: logger) }
+            return Freeze(session: session, watch: watch, renewal: renewal, epoch: epoch)
+        } catch {
+            session.abandon()
+            throw error
+        }
+    }
+
+    private func awaitFrozen(_ session: FreezeSession, _ watch: ControlWatch, _ cancellation: Cancellation)
+        throws(QuiesceError)
+    {
+        var lastLook = MonotonicTime.now
+        while true {
+            if cancellation.isCancelled { throw .canceled }
+            // Before the document is read: a sidecar that acknowledged and then left has been heard.
+            if watch.registrationsChanged || lastLook + Self.registrationPoll <= .now {
+                watch.registrationsChanged = false
+                lastLook = .now
+                try input(session.look)
+            }
+            switch try input(session.turn) {
+            case .frozen: return
+            case .failed(let error): throw error
+            case .write: Failpoint.hit("quiesce.request_written")
+            case .wait, .released:
+                let poll = session.isUnattended ? Self.registrationPoll : Self.handshakePoll
+                watch.wait(until: min(session.nextDue, .now + poll), cancellation: cancellation)
+            }
+        }
+    }
+
+    /// Creates `control.json`, `control.lock` and `sidecars/` where they are missing; for `init_workspace`.
+    ///
+    /// - Parameter owner: `EXECUTOR_CONTROL_UID/GID`, under which sidecars write; nil leaves the executor's own.
+    package static func prepare(controlDirectory: CInt, owner: (uid: UInt32, gid: UInt32)?) throws(QuiesceError) {
+        let control = ControlDirectory(descriptor: controlDirectory)
+        try input { () throws(SystemError) in
+            try control.makeFolder(RegistrationFolder.name, owner: owner)
+            try control.makeFile(ControlFile.lockName, owner: owner)
+            try control.makeFile(ControlFile.name, owner: owner)
+            _ = try ControlFile(directory: control).update { reading in
+                // An empty document is read as invalid; any other is left alone.
+                if case .invalid = reading { ControlDocument() } else { nil }
+            }
+        }
     }
 
     /// For an executor that starts: releases what an executor of this name had frozen and did not release. What was being
     /// cloned is void.
     ///
     /// - Returns: whether there was anything to release.
+    @discardableResult
     package static func releaseLeftover(controlDirectory: CInt, executorID: String) throws(QuiesceError) -> Bool {
-        fatalError()
+        let file = ControlFile(directory: ControlDirectory(descriptor: controlDirectory))
+        return try input { () throws(SystemError) in
+            try file.update { reading in
+                guard var document = reading.document, document.executor == executorID,
+                    document.state == .requestFreeze || document.state == .frozen
+                else { return nil }
+                document.state = .requestResume
+                // Without acknowledgements no sidecar can say that it was held for a reader that is gone.
+                document.acknowledgements = [:]
+                document.expectCurrent = nil
+                return document
+            }.written
+        }
     }
 }
 
-/// Agents that stand still. Ends by `resume` or `abandon`; `deinit` abandons.
-package final class Freeze {
-    package var acknowledgements: [String: Acknowledgement] { fatalError() }
-
-    /// What the agents held open; `complete` only where each sidecar's list is there and whole.
-    package var openFiles: OpenFiles { fatalError() }
-
-    /// The lowest of the acknowledgements' consistencies.
-    package var consistency: Consistency { fatalError() }
-
-    /// Throws `broken` once it is known that the freeze does not hold any more, so that a long clone can stop early.
-    package func check() throws(QuiesceError) { fatalError() }
-
-    /// Releases the agents, after the last read.
-    ///
-    /// - Parameters:
-    ///   - expectCurrent: nil for a snapshot: throws `broken` unless every sidecar answers that its agent was held. For
-    ///     set_current the link's new target (`live/<id>`): sidecars thaw only once their agent sees it, and the receipt
-    ///     comes back whatever they answered.
-    ///   - timeout: for all answers together.
-    package func resume(expectCurrent: String? = nil, timeout: Duration, cancellation: Cancellation)
-        throws(QuiesceError) -> Receipt
-    {
-        fatalError()
+/// Turns a system call's error into this module's.
+func input<Result>(_ body: () throws(SystemError) -> Result) throws(QuiesceError) -> Result {
+    do {
+        return try body()
+    } catch {
+        throw .io(error)
     }
-
-    /// Releases the agents without asking: what was read is void. Waits for no answer.
-    package func abandon() { fatalError() }
 }

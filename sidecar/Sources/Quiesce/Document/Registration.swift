@@ -9,7 +9,7 @@ package struct Registration: Equatable, Sendable {
         case node
     }
 
-    /// 1 to 64 of `A-Z a-z 0-9 . _ -`, not beginning with a dot; new with each start of a sidecar.
+    /// 1 to 48 of `A-Z a-z 0-9 . _ -`, not beginning with a dot; new with each start of a sidecar.
     package var id: String
     package var mode: Mode
     package var method: FreezeMethod

@@ -54,7 +54,8 @@ package protocol FrozenAgent: AnyObject {
     /// Asks the guardian: true only where the lease has not lapsed up to now. Answers false rather than wait for long.
     func leaseHolds() -> Bool
 
-    /// Returns when no process of the agent can run. Leaves nothing frozen when it throws.
+    /// Returns when no process of the agent can run, and the guardian, asked after that, still holds the lease: it may have
+    /// let go of what was not frozen yet. Leaves nothing frozen when it throws.
     func freeze(deadline: MonotonicTime) throws(AgentError) -> FreezeReport
 
     /// Flushes every regular file of the workspace's file system that the frozen agent holds open for writing or maps

@@ -1,0 +1,69 @@
+private import CShims
+private import Glibc
+import RuntimeCore
+
+/// Renews a freeze's lease every third of it, while the caller of `freeze` is busy reading the tree.
+final class LeaseThread {
+    private var thread: pthread_t?
+    private let stopping: Cancellation
+
+    init(_ session: FreezeSession, logger: Logger) throws(SystemError) {
+        stopping = try Cancellation()
+        let work = Work(session: session, stopping: stopping, logger: logger)
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, nil,
+            { context in
+                if let context { Unmanaged<Work>.fromOpaque(context).takeRetainedValue().run() }
+                return nil
+            }, Unmanaged.passRetained(work).toOpaque())
+        guard code == 0 else {
+            Unmanaged.passUnretained(work).release()
+            throw SystemError("pthread_create", errno: code)
+        }
+        self.thread = thread
+    }
+
+    deinit { stop() }
+
+    /// Returns when the thread has ended: from then on nobody but the caller writes.
+    func stop() {
+        guard let thread else { return }
+        stopping.cancel()
+        pthread_join(thread, nil)
+        self.thread = nil
+    }
+
+    private final class Work: Sendable {
+        private let session: FreezeSession
+        private let stopping: Cancellation
+        private let logger: Logger
+
+        init(session: FreezeSession, stopping: Cancellation, logger: Logger) {
+            self.session = session
+            self.stopping = stopping
+            self.logger = logger
+        }
+
+        func run() {
+            wvs_name_thread("freeze-lease")
+            var due = session.nextDue
+            while true {
+                var stop = pollfd(fd: stopping.descriptor, events: Int16(POLLIN), revents: 0)
+                _ = poll(&stop, 1, CInt(clamping: (due.remaining + .microseconds(999)).wholeMilliseconds))
+                if stopping.isCancelled { return }
+                guard due.remaining == .zero else { continue }
+                do {
+                    if case .failed(let reason) = try session.turn() {
+                        // The caller is told by `check` and `resume`.
+                        return logger.warn("the freeze is broken", [.reason: LogValue(reason)])
+                    }
+                    due = session.nextDue
+                } catch {
+                    logger.warn("the freeze's lease could not be renewed", [.error: LogValue(error)])
+                    due = .now + .milliseconds(50)
+                }
+            }
+        }
+    }
+}

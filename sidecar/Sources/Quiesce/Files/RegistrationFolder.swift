@@ -1,0 +1,125 @@
+private import Glibc
+import RuntimeCore
+
+/// `.wvs/sidecars`: who is attached. A file whose lock is free belongs to a sidecar that is dead.
+struct RegistrationFolder {
+    static let name = "sidecars"
+    /// Who last attached; tells "never attached" from "not attached now".
+    static let lastAttachedName = "sidecar.json"
+
+    struct Entry: Equatable, Sendable {
+        let id: String
+        /// Also where the lock can not be asked for: whoever may live is waited for.
+        let isLiving: Bool
+        /// Nil where the text is not understood; the sidecar counts all the same.
+        let registration: Registration?
+
+        /// Serves only workspaces that nobody else serves.
+        var isNode: Bool { registration?.mode == .node }
+    }
+
+    let control: ControlDirectory
+
+    /// Every registration, of the living and the dead; by id.
+    func entries() throws(SystemError) -> [Entry] {
+        guard let folder = try openFolder() else { return [] }
+        let directory = ControlDirectory(descriptor: folder.raw)
+        var entries: [Entry] = []
+        for name in try Self.names(in: folder.raw) where name.hasSuffix(".json") {
+            let id = String(name.dropLast(5))
+            guard Registration.isValid(id: id) else { continue }
+            guard let isLiving = Self.isLiving(name, in: directory) else { continue }
+            entries.append(Entry(id: id, isLiving: isLiving, registration: Self.registration(name, in: directory)))
+        }
+        return entries.sorted { $0.id < $1.id }
+    }
+
+    /// Whether any sidecar was ever seen here.
+    var everAttached: Bool { control.read(Self.lastAttachedName) != .absent }
+
+    /// Writes the registration and takes its lock, which lasts as long as the descriptor.
+    func register(_ registration: Registration) throws(SystemError) -> FileDescriptor {
+        try control.makeFolder(Self.name)
+        guard let folder = try openFolder() else { throw SystemError("openat2", Self.name, errno: ENOENT) }
+        let directory = ControlDirectory(descriptor: folder.raw)
+        removeDead(in: directory)
+        let fresh = ".new-\(registration.id)"
+        // A newcomer that looks between the creation and the lock takes the file for a dead sidecar's and removes it.
+        for _ in 0..<10 {
+            do {
+                let file = try directory.openRegular(fresh, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+                // Where the file system has no locks the registration counts as living until it is removed.
+                _ = flock(file.raw, LOCK_EX | LOCK_NB)
+                try directory.write(fresh, Array(registration.text.utf8))
+                try systemCall("renameat", fresh) {
+                    renameat(folder.raw, fresh, folder.raw, "\(registration.id).json")
+                }
+                try control.write(Self.lastAttachedName, Array(registration.text.utf8))
+                return file
+            } catch where error.errno == ENOENT || error.errno == EEXIST {
+                usleep(1000)
+            }
+        }
+        throw SystemError("register", registration.id, errno: EBUSY)
+    }
+
+    func remove(_ id: String) throws(SystemError) {
+        guard let folder = try openFolder() else { return }
+        try ControlDirectory(descriptor: folder.raw).remove("\(id).json")
+    }
+
+    private func openFolder() throws(SystemError) -> FileDescriptor? {
+        do {
+            return try control.open(Self.name, O_RDONLY | O_DIRECTORY)
+        } catch where error.errno == ENOENT {
+            return nil
+        }
+    }
+
+    /// Takes away what the dead have left. Whatever can not be locked may be somebody's, and stays.
+    private func removeDead(in directory: ControlDirectory) {
+        guard let names = try? Self.names(in: directory.descriptor) else { return }
+        for name in names where name.hasSuffix(".json") || name.hasPrefix(".new-") {
+            guard let file = try? directory.openRegular(name, O_RDWR), flock(file.raw, LOCK_EX | LOCK_NB) == 0 else {
+                continue
+            }
+            _ = unlinkat(directory.descriptor, name, 0)
+        }
+    }
+
+    /// Nil where the file has gone.
+    private static func isLiving(_ name: String, in directory: ControlDirectory) -> Bool? {
+        do {
+            let file = try directory.openRegular(name, O_RDONLY)
+            // A shared lock, for a moment, so that two executors that look at once do not take each other for the owner.
+            return flock(file.raw, LOCK_SH | LOCK_NB) != 0
+        } catch {
+            return error.errno == ENOENT ? nil : true
+        }
+    }
+
+    private static func registration(_ name: String, in directory: ControlDirectory) -> Registration? {
+        guard case .bytes(let bytes) = directory.read(name, limit: 4096) else { return nil }
+        return try? Registration(parsing: bytes)
+    }
+
+    private static func names(in folder: CInt) throws(SystemError) -> [String] {
+        // A descriptor of its own: fdopendir takes it over, and its position is not shared.
+        let raw = try systemCall("openat", Self.name) { openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard let stream = fdopendir(raw) else {
+            let error = SystemError("fdopendir", Self.name)
+            close(raw)
+            throw error
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        // More than this many files is nobody's registration; the rest is not looked at.
+        while names.count < 1000, let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+}
