@@ -7,7 +7,8 @@ package struct Receipt: Equatable, Sendable {
     /// From writing REQUEST_FREEZE to hearing of the last thaw.
     package var window: Duration
 
-    package init(acknowledgements: [String: Acknowledgement], errors: [String: String] = [:], window: Duration = .zero) {
+    package init(acknowledgements: [String: Acknowledgement], errors: [String: String] = [:], window: Duration = .zero)
+    {
         self.acknowledgements = acknowledgements
         self.errors = errors
         self.window = window

@@ -115,7 +115,9 @@ struct ControlDirectory: Sendable {
         return Status(isRegular: status.st_mode & S_IFMT == S_IFREG, size: Int(status.st_size))
     }
 
-    private static func read(_ file: borrowing FileDescriptor, _ name: String, limit: Int) throws(SystemError) -> [UInt8] {
+    private static func read(_ file: borrowing FileDescriptor, _ name: String, limit: Int) throws(SystemError)
+        -> [UInt8]
+    {
         var bytes: [UInt8] = []
         let raw = file.raw
         var buffer = [UInt8](repeating: 0, count: 8192)

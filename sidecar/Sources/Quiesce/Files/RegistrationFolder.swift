@@ -56,7 +56,7 @@ struct RegistrationFolder {
                 }
                 try control.write(Self.lastAttachedName, Array(registration.text.utf8))
                 return file
-            } catch where error.errno == ENOENT || error.errno == EEXIST {
+            } catch  where error.errno == ENOENT || error.errno == EEXIST {
                 usleep(1000)
             }
         }
@@ -71,7 +71,7 @@ struct RegistrationFolder {
     private func openFolder() throws(SystemError) -> FileDescriptor? {
         do {
             return try control.open(Self.name, O_RDONLY | O_DIRECTORY)
-        } catch where error.errno == ENOENT {
+        } catch  where error.errno == ENOENT {
             return nil
         }
     }

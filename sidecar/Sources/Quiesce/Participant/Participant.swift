@@ -41,7 +41,7 @@ package final class Participant {
     private let logger: Logger
     private var machine: ParticipantMachine
     /// Locked as long as it is open.
-    private var registration: FileDescriptor?
+    var registration: FileDescriptor?
     /// For the acknowledgement that is being written.
     private var openFiles: OpenFiles?
     private var lastReading = Reading.absent

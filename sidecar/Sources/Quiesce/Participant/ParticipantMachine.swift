@@ -241,7 +241,8 @@ struct ParticipantMachine {
         guard let seen = Found(reading, since: time) else { return found = nil }
         guard let found, !isFirst, found.epoch == seen.epoch, found.leaseSequence == seen.leaseSequence else {
             // Its executor lives, or it is another: now a request that names this participant may be obeyed.
-            let isForUs = !isFirst && reading.document?.state == .requestFreeze
+            let isForUs =
+                !isFirst && reading.document?.state == .requestFreeze
                 && reading.document?.expects.contains(id) == true
             return self.found = isForUs ? nil : seen
         }
@@ -304,8 +305,9 @@ extension ParticipantMachine.Found {
 extension ControlDocument {
     /// Everyone expected says that it stands still.
     var isFrozenByAll: Bool {
-        !expects.isEmpty && expects.allSatisfy { id in
-            acknowledgements[id].map { $0.held == nil } ?? false
-        } && errors.isEmpty
+        !expects.isEmpty
+            && expects.allSatisfy { id in
+                acknowledgements[id].map { $0.held == nil } ?? false
+            } && errors.isEmpty
     }
 }
