@@ -44,7 +44,7 @@ let package = Package(
         // One wrapper for each C library; nothing of WVS in them.
         library("JSON", ["CJansson", "RuntimeCore"]),
         library("Postgres", ["CPostgres", "Runtime", "RuntimeCore"]),
-        library("HTTPServer", ["CMicroHTTPD", "Runtime", "RuntimeCore"]),
+        library("HTTPServer", ["CMicroHTTPD", "CShims", "Runtime", "RuntimeCore"]),
         library("GRPCTransport", ["CGRPC", "CShims", "Runtime", "RuntimeCore"]),
 
         // The service: pure decisions, rows, the wire between worker and executor, and a library for each program.
@@ -83,13 +83,13 @@ let package = Package(
         tests("Runtime", ["Runtime", "TestSupport"]),
         tests("JSON", ["JSON", "TestSupport"]),
         tests("Postgres", ["Postgres", "Runtime", "RuntimeCore", "TestSupport"]),
-        tests("HTTPServer", ["HTTPServer", "TestSupport"]),
+        tests("HTTPServer", ["HTTPServer", "Runtime", "RuntimeCore", "TestSupport"]),
         tests("GRPCTransport", ["GRPCTransport", "RuntimeCore", "TestSupport"]),
         tests("Model", ["JSON", "Model", "TestSupport"]),
         tests("Migrations", ["Migrations", "Postgres", "RuntimeCore", "TestSupport"]),
         tests("Store", ["Store", "TestSupport"]),
         tests("ExecutorRPC", ["ExecutorRPC", "GRPCTransport", "TestSupport"]),
-        tests("API", ["API", "TestSupport"]),
+        tests("API", ["API", "HTTPServer", "JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store", "TestSupport"]),
         tests("Worker", ["Worker", "TestSupport"]),
         tests("Executor", ["Executor", "TestSupport"]),
         tests("Commands", ["Commands", "TestSupport"]),

@@ -3,6 +3,11 @@
 #endif
 #include "wvs_shims.h"
 
+// Not netinet/tcp.h: its tcp_info ends before the byte counts.
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 int wvs_pipe2(int ends[2], int flags) { return pipe2(ends, flags); }
 
 #include <linux/openat2.h>
@@ -18,4 +23,10 @@ int wvs_openat2_beneath(int directory, const char *path, int flags, mode_t mode)
     if (descriptor < 0 && errno == ENOSYS && !strchr(path, '/') && strcmp(path, ".."))
         descriptor = openat(directory, path, flags | O_NOFOLLOW, mode);
     return descriptor;
+}
+
+uint64_t wvs_tcp_bytes_received(int socket) {
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_bytes_received : 0;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
@@ -17,9 +18,6 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-// At most 15 bytes are kept.
-static inline int wvs_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 static inline int wvs_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 
@@ -34,6 +32,12 @@ static inline int wvs_name_thread(const char *name) { return prctl(PR_SET_NAME, 
 
 static inline int wvs_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
 
+// At most 15 bytes are kept.
+static inline int wvs_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
 // openat2 without leaving the directory: no "..", links, magic links or other file systems. A single name may go to openat
 // with O_NOFOLLOW where the kernel or a container's filter has no openat2.
 int wvs_openat2_beneath(int directory, const char *path, int flags, mode_t mode);
+
+// Payload bytes that have come in on a connected TCP socket so far; 0 where the kernel does not say.
+uint64_t wvs_tcp_bytes_received(int socket);

@@ -1,0 +1,89 @@
+private import CShims
+private import Glibc
+import RuntimeCore
+
+/// Looks after all connections beside libmicrohttpd, on a thread of its own: notices clients that leave while their request
+/// is being worked on (a suspended connection is not polled) and requests that take too long to arrive.
+final class ConnectionWatch: Sendable {
+    private struct State {
+        var connections: [UInt64: Connection] = [:]
+        var lastID: UInt64 = 0
+        var isStopped = false
+    }
+
+    private let state = Mutex(State())
+    private let epoll: FileDescriptor
+    private let requestTimeout: Duration
+    /// How late a deadline may be noticed.
+    private let interval: Duration
+
+    init(requestTimeout: Duration) throws(SystemError) {
+        self.requestTimeout = requestTimeout
+        interval = min(.milliseconds(250), requestTimeout / 4)
+        epoll = FileDescriptor(owning: try systemCall("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
+        let context = Unmanaged.passRetained(self)
+        var thread = pthread_t()
+        let code = pthread_create(&thread, nil, runConnectionWatch, context.toOpaque())
+        guard code == 0 else {
+            context.release()
+            throw SystemError("pthread_create", errno: code)
+        }
+        pthread_detach(thread)
+    }
+
+    func add(socket: CInt, peer: String) -> Connection {
+        let connection = state.withLock { state in
+            state.lastID += 1
+            let connection = Connection(id: state.lastID, socket: socket, peer: peer)
+            state.connections[connection.id] = connection
+            return connection
+        }
+        // The id, not the descriptor: that may have been given to another connection when the event is read.
+        var event = epoll_event()
+        event.events = EPOLLRDHUP.rawValue | EPOLLET.rawValue
+        event.data.u64 = connection.id
+        // Can fail only for want of memory; then a client's leaving goes unnoticed, and nothing else.
+        epoll_ctl(epoll.raw, EPOLL_CTL_ADD, socket, &event)
+        return connection
+    }
+
+    /// To be called before the socket is closed.
+    func remove(_ connection: Connection) { state.withLock { _ = $0.connections.removeValue(forKey: connection.id) } }
+
+    /// The thread ends within one interval.
+    func stop() { state.withLock { $0.isStopped = true } }
+
+    fileprivate func run() {
+        var events = [epoll_event](repeating: epoll_event(), count: 64)
+        var nextSweep = MonotonicTime.now + interval
+        while !state.withLock({ $0.isStopped }) {
+            let wait = CInt(nextSweep.remaining.wholeMilliseconds) + 1
+            let count = max(0, Int(epoll_wait(epoll.raw, &events, CInt(events.count), wait)))
+            for event in events.prefix(count) {
+                let id = event.data.u64
+                state.withLock({ $0.connections[id] })?.peerLeft()
+            }
+            if nextSweep.remaining == .zero {
+                sweep()
+                nextSweep = .now + interval
+            }
+        }
+    }
+
+    private func sweep() {
+        // Under the lock: a connection that is in the table has its socket open.
+        state.withLock { state in
+            for connection in state.connections.values where connection.isOverdue(timeout: requestTimeout) {
+                connection.refuseOverdue()
+            }
+        }
+    }
+}
+
+private func runConnectionWatch(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let raw else { return nil }
+    let watch = Unmanaged<ConnectionWatch>.fromOpaque(raw).takeRetainedValue()
+    wvs_set_thread_name("http-watch")
+    watch.run()
+    return nil
+}

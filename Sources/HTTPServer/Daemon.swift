@@ -1,0 +1,166 @@
+private import CMicroHTTPD
+private import Dispatch
+private import Glibc
+import RuntimeCore
+
+/// The owner of a libmicrohttpd daemon: its threads read requests and send answers, nothing else runs on them.
+final class Daemon: @unchecked Sendable {
+    // Unchecked: `raw` is set once by `start`, before anybody else knows of this object, and the rest is constant.
+    private var raw: OpaquePointer?
+    let router: Router
+    let limits: Limits
+    let traffic = Traffic()
+    let watch: ConnectionWatch
+    let logger: Logger
+
+    init(router: Router, limits: Limits, logger: Logger) throws(SystemError) {
+        self.router = router
+        self.limits = limits
+        self.logger = logger
+        watch = try ConnectionWatch(requestTimeout: limits.requestTimeout)
+    }
+
+    /// Serves what comes in on `listener`, which must stay open until `stop` has returned.
+    func start(listener: CInt) throws(HTTPServerError) {
+        let flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue | MHD_USE_ERROR_LOG.rawValue
+        raw = wvs_mhd_start(
+            flags, listener, 2, UInt32(limits.connections), UInt32(limits.idleTimeout.components.seconds),
+            // Beyond our own bound on headers, which then answers first.
+            2 * limits.headerBytes, Unmanaged.passUnretained(self).toOpaque(), handleAccess, handleCompletion,
+            handleConnection, handleTarget, handleLog)
+        guard raw != nil else {
+            watch.stop()
+            throw HTTPServerError(message: "libmicrohttpd does not start; its log says why")
+        }
+    }
+
+    /// Accepts no more connections; those that exist go on.
+    func quiesce() {
+        if let raw { MHD_quiesce_daemon(raw) }
+    }
+
+    /// Closes what is still connected and joins the threads. No exchange may be under way.
+    func stop() async {
+        watch.stop()
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { [self] in
+                if let raw { MHD_stop_daemon(raw) }
+                continuation.resume()
+            }
+        }
+    }
+
+    /// The connection's headers have been read.
+    fileprivate func begin(_ raw: OpaquePointer, method: String, version: String) -> Exchange? {
+        guard let connection = connection(raw) else { return nil }
+        var headers = Headers()
+        withUnsafeMutablePointer(to: &headers) { pointer in
+            _ = MHD_get_connection_values(raw, .HEADER_KIND, collectHeader, pointer)
+        }
+        let head = RequestHead(
+            method: method, target: connection.target, version: version, headers: headers,
+            size: wvs_mhd_header_size(raw))
+        let exchange = Exchange(raw: raw, connection: connection, head: head, limits: limits, router: router)
+        guard traffic.begin(exchange) else { return nil }
+        connection.begin(exchange)
+        return exchange
+    }
+
+    fileprivate func send(_ response: Response, for exchange: Exchange, on raw: OpaquePointer) -> MHD_Result {
+        let message = response.body.withUnsafeBytes { bytes in
+            MHD_create_response_from_buffer(
+                bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
+        }
+        guard let message else { return .NO }
+        defer { MHD_destroy_response(message) }
+        for (name, value) in response.headers.fields where MHD_add_response_header(message, name, value) == .NO {
+            logger.error("response header dropped: not allowed in HTTP", [.detail: .text(name)])
+        }
+        if exchange.closesConnection || !traffic.isOpen { MHD_add_response_header(message, "Connection", "close") }
+        return MHD_queue_response(raw, UInt32(response.status), message)
+    }
+}
+
+// libmicrohttpd calls these on its own threads. They are functions at file level: a closure made in an isolated context
+// would trap there.
+
+private func daemon(_ context: UnsafeMutableRawPointer?) -> Daemon? {
+    context.map { Unmanaged<Daemon>.fromOpaque($0).takeUnretainedValue() }
+}
+
+private func connection(_ raw: OpaquePointer) -> Connection? {
+    wvs_mhd_socket_context(raw).map { Unmanaged<Connection>.fromOpaque($0).takeUnretainedValue() }
+}
+
+private func handleAccess(
+    context: UnsafeMutableRawPointer?, raw: OpaquePointer?, url: UnsafePointer<CChar>?, method: UnsafePointer<CChar>?,
+    version: UnsafePointer<CChar>?, upload: UnsafePointer<CChar>?, uploadSize: UnsafeMutablePointer<Int>?,
+    slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) -> MHD_Result {
+    guard let daemon = daemon(context), let raw, let method, let version, let uploadSize, let slot else { return .NO }
+    guard let pointer = slot.pointee else {
+        let exchange = daemon.begin(raw, method: String(cString: method), version: String(cString: version))
+        guard let exchange else { return .NO }
+        slot.pointee = Unmanaged.passRetained(exchange).toOpaque()
+        return !exchange.answersEarly || exchange.respond() ? .YES : .NO
+    }
+    let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
+    if let response = exchange.response { return daemon.send(response, for: exchange, on: raw) }
+    if uploadSize.pointee > 0 {
+        let isWelcome = exchange.receive(UnsafeRawBufferPointer(start: upload, count: uploadSize.pointee))
+        uploadSize.pointee = 0
+        return isWelcome ? .YES : .NO
+    }
+    return exchange.respond() ? .YES : .NO
+}
+
+private func handleCompletion(
+    context: UnsafeMutableRawPointer?, raw: OpaquePointer?, slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+    reason: MHD_RequestTerminationCode
+) {
+    guard let daemon = daemon(context), let pointer = slot?.pointee else { return }
+    let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue()
+    slot?.pointee = nil
+    exchange.connection.end()
+    daemon.traffic.end(exchange)
+}
+
+private func handleConnection(
+    context: UnsafeMutableRawPointer?, raw: OpaquePointer?, slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+    event: MHD_ConnectionNotificationCode
+) {
+    guard let daemon = daemon(context), let raw, let slot else { return }
+    if event == .CONNECTION_NOTIFY_STARTED {
+        let peer = wvs_mhd_peer(raw).map(hostText) ?? "unknown"
+        let connection = daemon.watch.add(socket: wvs_mhd_socket(raw), peer: peer)
+        slot.pointee = Unmanaged.passRetained(connection).toOpaque()
+    } else if let pointer = slot.pointee {
+        daemon.watch.remove(Unmanaged<Connection>.fromOpaque(pointer).takeRetainedValue())
+        slot.pointee = nil
+    }
+}
+
+/// The request line has been read. Its target is taken from here: the handler's is already decoded.
+private func handleTarget(
+    context: UnsafeMutableRawPointer?, target: UnsafePointer<CChar>?, raw: OpaquePointer?
+) -> UnsafeMutableRawPointer? {
+    if let target, let raw { connection(raw)?.target = String(cString: target) }
+    return nil
+}
+
+private func collectHeader(
+    context: UnsafeMutableRawPointer?, kind: MHD_ValueKind, name: UnsafePointer<CChar>?, value: UnsafePointer<CChar>?
+) -> MHD_Result {
+    guard let context, let name else { return .NO }
+    context.assumingMemoryBound(to: Headers.self).pointee
+        .append(String(cString: name), value.map { String(cString: $0) } ?? "")
+    return .YES
+}
+
+private func handleLog(context: UnsafeMutableRawPointer?, format: UnsafePointer<CChar>?, arguments: CVaListPointer?) {
+    guard let daemon = daemon(context), let format, let arguments else { return }
+    var text = [CChar](repeating: 0, count: 512)
+    vsnprintf(&text, text.count, format, arguments)
+    let line = String(decoding: text.prefix { $0 != 0 && $0 != 10 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    daemon.logger.debug("libmicrohttpd", [.detail: .text(line)])
+}

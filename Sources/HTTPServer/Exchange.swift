@@ -1,0 +1,134 @@
+private import CMicroHTTPD
+import RuntimeCore
+
+/// One request and its answer, from the last byte of the headers until the answer has been sent.
+///
+/// The connection is suspended while the handler runs, so libmicrohttpd's thread goes on with others. Whoever ends the
+/// handler's time, itself or a forced shutdown, resumes it, exactly once.
+final class Exchange: @unchecked Sendable {
+    // Unchecked: `body`, `received` and `refusal` belong to the connection's libmicrohttpd thread until `respond`, and to
+    // the handler's task from then on; the rest is constant or behind the mutex.
+    private enum State {
+        case receiving
+        case responding(Task<Void, Never>?)
+        case answered(Response)
+        case aborted
+    }
+
+    let connection: Connection
+    private let raw: OpaquePointer
+    private let head: RequestHead
+    private let limits: Limits
+    private let router: Router
+    private var body: [UInt8] = []
+    private var received = 0
+    private var refusal: Refusal?
+    private let state = Mutex((current: State.receiving, isCanceled: false))
+
+    init(raw: OpaquePointer, connection: Connection, head: RequestHead, limits: Limits, router: Router) {
+        self.raw = raw
+        self.connection = connection
+        self.head = head
+        self.limits = limits
+        self.router = router
+        refusal = head.refusal(limits: limits)
+        if let length = head.declaredLength, refusal == nil { body.reserveCapacity(Int(length)) }
+    }
+
+    /// Whether the answer goes out before the body has been read: where its end is in doubt, where the client still holds
+    /// it back, and where it is too long to be drained.
+    var answersEarly: Bool {
+        guard let refusal else { return false }
+        return refusal.closesConnection || head.expectsContinue
+            || head.declaredLength.map { $0 > UInt64(limits.drainedBytes) } ?? false
+    }
+
+    /// Takes a piece of the body; false where the connection has to be cut.
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        received += bytes.count
+        if received > limits.bodyBytes, refusal == nil {
+            refusal = limits.bodyRefusal
+            body = []
+        }
+        if refusal == nil { body.append(contentsOf: bytes) }
+        return received <= limits.drainedBytes
+    }
+
+    /// Suspends the connection and starts the handler; false where a shutdown came first.
+    func respond() -> Bool {
+        let starts = state.withLock { state in
+            guard case .receiving = state.current else { return false }
+            // Under the lock, so that nobody resumes the connection before it is suspended.
+            MHD_suspend_connection(raw)
+            state.current = .responding(nil)
+            return true
+        }
+        guard starts else { return false }
+        let task = Task { finish(await answer()) }
+        let isCanceled = state.withLock { state in
+            if case .responding = state.current { state.current = .responding(task) }
+            return state.isCanceled
+        }
+        if isCanceled { task.cancel() }
+        return true
+    }
+
+    /// The answer, once there is one.
+    var response: Response? {
+        state.withLock { if case .answered(let response) = $0.current { response } else { nil } }
+    }
+
+    var closesConnection: Bool { refusal.map { $0.closesConnection || answersEarly } ?? false }
+
+    /// Tells the handler that nobody waits for its answer any more.
+    func cancel() {
+        let task: Task<Void, Never>? = state.withLock { state in
+            state.isCanceled = true
+            return if case .responding(let task) = state.current { task } else { nil }
+        }
+        task?.cancel()
+    }
+
+    /// Ends the exchange without its handler; what the handler still returns is dropped.
+    func abort() {
+        cancel()
+        let isSuspended = state.withLock { state in
+            switch state.current {
+            case .receiving: state.current = .aborted
+            case .responding:
+                state.current = .answered(
+                    Response(status: 503, contentType: "text/plain; charset=utf-8", text: "shutting down\n"))
+                return true
+            case .answered, .aborted: break
+            }
+            return false
+        }
+        if isSuspended { MHD_resume_connection(raw) }
+    }
+
+    private func finish(_ response: Response) {
+        let isFirst = state.withLock { state in
+            guard case .responding = state.current else { return false }
+            state.current = .answered(response)
+            return true
+        }
+        if isFirst { MHD_resume_connection(raw) }
+    }
+
+    private func answer() async -> Response {
+        let target: Target
+        do throws(Refusal) {
+            target = try Target(head.target)
+        } catch {
+            return await router.refuse(request(nil), refusal ?? error)
+        }
+        if let refusal { return await router.refuse(request(target), refusal) }
+        return await router.respond(to: request(target), target: target)
+    }
+
+    private func request(_ target: Target?) -> Request {
+        Request(
+            method: head.method, target: head.target, path: target?.path ?? "", query: target?.query ?? Query(),
+            headers: head.headers, body: body, peer: connection.peer)
+    }
+}

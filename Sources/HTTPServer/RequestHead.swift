@@ -1,0 +1,80 @@
+/// What stands before a request's body, and the rules of framing that libmicrohttpd leaves to us.
+struct RequestHead: Sendable {
+    let method: String
+    let target: String
+    /// As in the request line: `HTTP/1.1`.
+    let version: String
+    let headers: Headers
+    /// Request line and headers, in bytes.
+    let size: Int
+
+    /// What `Content-Length` promises; nil without one, and without meaning while `refusal` is not nil.
+    var declaredLength: UInt64? { headers["Content-Length"].map { UInt64($0) ?? .max } }
+
+    /// Whether the client holds the body back until it has heard from us.
+    var expectsContinue: Bool { headers["Expect"] != nil }
+
+    /// Why this request is not carried out, whatever its target; nil where nothing speaks against it.
+    func refusal(limits: Limits) -> Refusal? {
+        if size > limits.headerBytes {
+            return .malformed("the headers are larger than \(limits.headerBytes) bytes", status: 431)
+        }
+        guard version == "HTTP/1.1" || version == "HTTP/1.0" else {
+            return .malformed("only HTTP/1.1 and HTTP/1.0 are spoken here", status: 505)
+        }
+        if let refusal = framingRefusal ?? hostRefusal { return refusal }
+        if let declaredLength, declaredLength > UInt64(limits.bodyBytes) { return limits.bodyRefusal }
+        return nil
+    }
+
+    /// RFC 9112, section 6: two opinions about where a request ends are how one is smuggled past a proxy.
+    private var framingRefusal: Refusal? {
+        let lengths = headers.values("Content-Length")
+        let codings = headers.values("Transfer-Encoding")
+        if lengths.count > 1 { return .malformed("more than one Content-Length") }
+        if !lengths.isEmpty, !codings.isEmpty { return .malformed("Content-Length beside Transfer-Encoding") }
+        if let length = lengths.first, length.isEmpty || !length.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+            return .malformed("Content-Length is not a number")
+        }
+        guard let coding = codings.first else { return nil }
+        if version == "HTTP/1.0" || codings.count > 1 { return .malformed("Transfer-Encoding is not allowed like this") }
+        return coding.lowercased() == "chunked" ? nil : .malformed("the only Transfer-Encoding here is chunked", status: 501)
+    }
+
+    /// RFC 9112, section 3.2.
+    private var hostRefusal: Refusal? {
+        let hosts = headers.values("Host")
+        if hosts.count > 1 { return .malformed("more than one Host") }
+        guard let host = hosts.first else {
+            return version == "HTTP/1.0" ? nil : .malformed("the Host header is missing")
+        }
+        // host [ ":" port ], the host as a name, IPv4 address or bracketed IPv6 address (RFC 3986, section 3.2.2).
+        let allowed = host.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: "-._~%!$&'()*+,;=:[]".utf8.contains(byte)
+            }
+        }
+        return allowed ? nil : .malformed("the Host header is not a host")
+    }
+}
+
+/// Bounds on what one client may use up.
+package struct Limits: Sendable {
+    /// Request line and headers.
+    package var headerBytes = 32 << 10
+    package var bodyBytes = 1 << 20
+    /// How much of a refused body is read and dropped, so that the client, still sending, gets to see the answer.
+    package var drainedBytes = 8 << 20
+    /// From a request's first byte to its last. (libmicrohttpd knows only idleness: a byte now and then outlives that.)
+    package var requestTimeout: Duration = .seconds(10)
+    /// How long a connection may lie idle between requests, in whole seconds.
+    package var idleTimeout: Duration = .seconds(60)
+    package var connections = 4096
+
+    package init() {}
+
+    var bodyRefusal: Refusal { Refusal(status: 413, detail: "the body is larger than \(bodyBytes) bytes") }
+}

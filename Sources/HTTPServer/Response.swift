@@ -1,0 +1,17 @@
+/// An answer. `Content-Length`, `Date` and `Connection` are added on the way out.
+package struct Response: Sendable {
+    package var status: Int
+    package var headers: Headers
+    package var body: [UInt8]
+
+    package init(status: Int, headers: Headers = [:], body: [UInt8] = []) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
+    /// An answer with text in UTF-8.
+    package init(status: Int, contentType: String, text: String) {
+        self.init(status: status, headers: ["Content-Type": contentType], body: Array(text.utf8))
+    }
+}

@@ -1,0 +1,93 @@
+/// A request target (RFC 9112, section 3.2), split and decoded.
+struct Target {
+    /// Decoded; the target `*` of OPTIONS has none.
+    let segments: [String]
+    let query: Query
+    let isAsterisk: Bool
+
+    /// Refuses what would be ambiguous once decoded: an encoded slash, NUL or other control characters, invalid UTF-8.
+    init(_ text: String) throws(Refusal) {
+        isAsterisk = text == "*"
+        if isAsterisk {
+            segments = []
+            query = Query()
+            return
+        }
+        let origin = try Self.originForm(text)
+        let parts = origin.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        var segments: [String] = []
+        for raw in parts[0].dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+            guard let segment = percentDecoded(raw.utf8), !segment.utf8.contains(UInt8(ascii: "/")) else {
+                throw .badRequest("the path is not properly percent-encoded UTF-8, or encodes a slash or control character")
+            }
+            segments.append(segment)
+        }
+        self.segments = segments
+        query = parts.count == 2 ? try Query(encoded: parts[1]) : Query()
+    }
+
+    var path: String { isAsterisk ? "*" : "/" + segments.joined(separator: "/") }
+
+    /// Takes scheme and authority off the absolute form, which every server must accept.
+    private static func originForm(_ text: String) throws(Refusal) -> Substring {
+        if text.hasPrefix("/") { return text[...] }
+        guard let scheme = ["http://", "https://"].first(where: { text.lowercased().hasPrefix($0) }) else {
+            throw .badRequest("the request target must be a path")
+        }
+        let rest = text.dropFirst(scheme.count)
+        guard let start = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) else { return "/" }
+        return rest[start] == "/" ? rest[start...] : "/" + rest[start...]
+    }
+}
+
+/// The query of a request target in the form encoding of HTML (`+` is a space).
+package struct Query: Sendable {
+    package private(set) var items: [(name: String, value: String)] = []
+
+    package init() {}
+
+    init(encoded text: Substring) throws(Refusal) {
+        for item in text.split(separator: "&") {
+            let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = Self.decoded(parts[0]), let value = Self.decoded(parts.count == 2 ? parts[1] : "") else {
+                throw .badRequest("the query is not properly percent-encoded UTF-8")
+            }
+            items.append((name, value))
+        }
+    }
+
+    /// The first value of that name.
+    package subscript(name: String) -> String? { items.first { $0.name == name }?.value }
+
+    private static func decoded(_ text: Substring) -> String? {
+        percentDecoded(text.utf8.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 })
+    }
+}
+
+/// Nil for a broken escape, invalid UTF-8 and control characters.
+private func percentDecoded(_ text: some Collection<UInt8>) -> String? {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.count)
+    var rest = text[...]
+    while let byte = rest.popFirst() {
+        guard byte == UInt8(ascii: "%") else {
+            bytes.append(byte)
+            continue
+        }
+        guard let high = rest.popFirst().flatMap(hexDigit), let low = rest.popFirst().flatMap(hexDigit) else {
+            return nil
+        }
+        bytes.append(high << 4 | low)
+    }
+    guard bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else { return nil }
+    return String(validating: bytes, as: UTF8.self)
+}
+
+private func hexDigit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
+    }
+}
