@@ -43,8 +43,8 @@ final class Connection: Sendable {
         }
     }
 
-    /// The request has come in whole.
-    func received() {
+    /// The request has come in whole, or what is missing of it will not be read.
+    func beginResponding() {
         let departed = state.withLock { state in
             state.phase = .responding
             return state.peerHasLeft ? state.exchange : nil

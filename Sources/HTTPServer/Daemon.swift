@@ -22,7 +22,8 @@ final class Daemon: @unchecked Sendable {
 
     /// Serves what comes in on `listener`, which must stay open until `stop` has returned.
     func start(listener: CInt) throws(HTTPServerError) {
-        let flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue | MHD_USE_ERROR_LOG.rawValue
+        let flags =
+            MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue | MHD_USE_ERROR_LOG.rawValue
         raw = wvs_mhd_start(
             flags, listener, 2, UInt32(limits.connections), UInt32(limits.idleTimeout.components.seconds),
             // Beyond our own bound on headers, which then answers first.

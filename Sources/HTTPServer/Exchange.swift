@@ -64,6 +64,7 @@ final class Exchange: @unchecked Sendable {
             return true
         }
         guard starts else { return false }
+        connection.beginResponding()
         let task = Task { finish(await answer()) }
         let isCanceled = state.withLock { state in
             if case .responding = state.current { state.current = .responding(task) }

@@ -37,8 +37,11 @@ struct RequestHead: Sendable {
             return .malformed("Content-Length is not a number")
         }
         guard let coding = codings.first else { return nil }
-        if version == "HTTP/1.0" || codings.count > 1 { return .malformed("Transfer-Encoding is not allowed like this") }
-        return coding.lowercased() == "chunked" ? nil : .malformed("the only Transfer-Encoding here is chunked", status: 501)
+        if version == "HTTP/1.0" || codings.count > 1 {
+            return .malformed("Transfer-Encoding is not allowed like this")
+        }
+        return coding.lowercased() == "chunked"
+            ? nil : .malformed("the only Transfer-Encoding here is chunked", status: 501)
     }
 
     /// RFC 9112, section 3.2.

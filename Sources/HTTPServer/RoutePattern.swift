@@ -13,7 +13,9 @@ struct RoutePattern: Hashable {
         precondition(text.hasPrefix("/"), "a route begins with a slash")
         self.text = text
         segments = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map { segment in
-            guard segment.hasPrefix("{"), let end = segment.firstIndex(of: "}") else { return .literal(String(segment)) }
+            guard segment.hasPrefix("{"), let end = segment.firstIndex(of: "}") else {
+                return .literal(String(segment))
+            }
             let name = segment[segment.index(after: segment.startIndex)..<end]
             return .parameter(name: String(name), suffix: String(segment[segment.index(after: end)...]))
         }

@@ -18,7 +18,8 @@ struct Target {
         var segments: [String] = []
         for raw in parts[0].dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
             guard let segment = percentDecoded(raw.utf8), !segment.utf8.contains(UInt8(ascii: "/")) else {
-                throw .badRequest("the path is not properly percent-encoded UTF-8, or encodes a slash or control character")
+                throw .badRequest(
+                    "the path is not properly percent-encoded UTF-8, or encodes a slash or control character")
             }
             segments.append(segment)
         }

@@ -1,0 +1,178 @@
+import HTTPServer
+import RuntimeCore
+import TestSupport
+import Testing
+
+@Suite struct LifetimeTests {
+    private static var impatient: Limits {
+        var limits = Limits()
+        limits.requestTimeout = .milliseconds(400)
+        return limits
+    }
+
+    private static func build(_ router: inout Router) {
+        router.on("POST", "/") { request in
+            Response(status: 200, contentType: "text/plain", text: "\(request.body.count)")
+        }
+        router.on("GET", "/") { _ in Response(status: 200) }
+    }
+
+    /// Sends a byte now and then until the server has had enough; what it then said.
+    private func drip(_ connection: RawConnection) async throws -> String {
+        let dripping = Task {
+            while !Task.isCancelled {
+                try await connection.send("a")
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+        defer { dripping.cancel() }
+        // Ends with an error once the server has closed.
+        _ = await dripping.result
+        return try await connection.untilClosed()
+    }
+
+    @Test(
+        "a request that trickles in is cut off, though it is never idle",
+        arguments: [
+            "GET / HTTP/1.1\r\nHost: x\r\nX: ",
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
+            "G",
+        ])
+    func slowRequest(start: String) async throws {
+        try await withServer(limits: Self.impatient, Self.build) { address, _ in
+            let connection = try RawConnection(to: address)
+            try await connection.send(start)
+            let said = try await drip(connection)
+            #expect(said.isEmpty || said.hasPrefix("HTTP/1.1 408 "))
+        }
+    }
+
+    @Test("the second request of a connection has no more time than the first")
+    func slowSecondRequest() async throws {
+        try await withServer(limits: Self.impatient, Self.build) { address, _ in
+            let connection = try RawConnection(to: address)
+            try await connection.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await connection.response().status == 200)
+            let said = try await drip(connection)
+            #expect(said.isEmpty || said.hasPrefix("HTTP/1.1 408 "))
+        }
+    }
+
+    @Test("a handler may take longer than a request may take to arrive")
+    func slowHandler() async throws {
+        try await withServer(limits: Self.impatient) { router in
+            router.on("GET", "/slow") { _ in
+                try await Task.sleep(for: .milliseconds(900))
+                return Response(status: 200)
+            }
+        } _: { address, _ in
+            let response = try await RawConnection.request("GET", "/slow", at: address)
+            #expect(response.status == 200)
+        }
+    }
+
+    @Test("a handler is cancelled when its client goes away")
+    func departure() async throws {
+        let started = Signal()
+        let canceled = Signal()
+        try await withServer { router in
+            router.on("GET", "/wait") { _ in
+                started.fire()
+                do { try await Task.sleep(for: .seconds(60)) } catch { canceled.fire() }
+                return Response(status: 200)
+            }
+        } _: { address, _ in
+            do {
+                let connection = try RawConnection(to: address)
+                try await connection.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+                #expect(await started.wait())
+            }
+            #expect(await canceled.wait())
+        }
+    }
+
+    @Test("a shutdown answers what has begun, closes its connections and takes no new ones")
+    func drain() async throws {
+        let started = Signal()
+        let release = Signal()
+        var kept: RawConnection?
+        try await withServer { router in
+            router.on("GET", "/wait") { _ in
+                started.fire()
+                _ = await release.wait()
+                return Response(status: 200)
+            }
+            router.on("GET", "/") { _ in Response(status: 200) }
+        } _: { address, server in
+            let idle = try RawConnection(to: address)
+            try await idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await idle.response().status == 200)
+            let connection = try RawConnection(to: address)
+            try await connection.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(await started.wait())
+            server.shutdown()
+            // While it drains, a connection that exists is still served, for the last time.
+            try await idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await idle.response().status == 200)
+            release.fire()
+            let response = try await connection.response()
+            #expect(response.status == 200)
+            #expect(response["Connection"] == "close")
+            kept = connection
+        }
+        let rest = try await kept?.untilClosed()
+        #expect(rest == "")
+    }
+
+    @Test("a shutdown that is cancelled answers 503 for a handler that does not end")
+    func forcedShutdown() async throws {
+        let started = Signal()
+        let release = Signal()
+        var router = Router()
+        router.on("GET", "/stuck") { _ in
+            started.fire()
+            _ = await release.wait()
+            return Response(status: 200)
+        }
+        let server = try HTTPServer(
+            name: "test", address: SocketAddress(host: "127.0.0.1", port: 0), router: router,
+            logger: Logger(level: .warn))
+        let running = Task { try await server.run() }
+        let connection = try RawConnection(to: server.address)
+        try await connection.send("GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(await started.wait())
+        running.cancel()
+        #expect(try await connection.response().status == 503)
+        try await running.value
+        release.fire()
+    }
+
+    @Test("many clients at once are each answered with their own")
+    func load() async throws {
+        try await withServer { router in
+            router.on("POST", "/echo/{id}") { request in
+                await Task.yield()
+                return Response(
+                    status: 200, contentType: "text/plain",
+                    text: request.parameter("id") + String(decoding: request.body, as: UTF8.self))
+            }
+        } _: { address, _ in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for client in 0..<32 {
+                    group.addTask {
+                        let connection = try RawConnection(to: address)
+                        for round in 0..<100 {
+                            let body = "-\(round)"
+                            try await connection.send(
+                                "POST /echo/\(client) HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+                                    + body)
+                            #expect(try await connection.response().text == "\(client)\(body)")
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+}
