@@ -95,7 +95,7 @@ let package = Package(
         tests("Commands", ["Commands", "TestSupport"]),
         tests("Integration", ["ExecutorRPC", "Model", "Quiesce", "Store", "TestSupport"]),
         tests("Quiesce", ["Quiesce", "TestSupport"], in: "sidecar/Tests"),
-        tests("Freezer", ["Freezer", "TestSupport"], in: "sidecar/Tests"),
-        tests("Sidecar", ["Freezer", "Quiesce", "Sidecar", "TestSupport"], in: "sidecar/Tests"),
+        tests("Freezer", ["CShims", "Freezer", "RuntimeCore"], in: "sidecar/Tests"),
+        tests("Sidecar", ["Freezer", "Quiesce", "RuntimeCore", "Sidecar", "TestSupport"], in: "sidecar/Tests"),
     ]
 )
