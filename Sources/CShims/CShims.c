@@ -12,6 +12,9 @@ int wvs_pipe2(int ends[2], int flags) { return pipe2(ends, flags); }
 
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/ioctl.h>
+
+int wvs_ioctl(int file, unsigned long request, void *argument) { return ioctl(file, request, argument); }
 
 int wvs_openat2_beneath(int directory, const char *path, int flags, mode_t mode) {
     struct open_how how = {

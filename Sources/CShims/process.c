@@ -37,7 +37,6 @@ int wvs_compare_files(pid_t one, pid_t other) { return (int)syscall(SYS_kcmp, on
 
 int wvs_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
-int wvs_set_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 int wvs_become_realtime(void) {
     struct sched_param parameter = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};

@@ -22,8 +22,6 @@ int wvs_compare_files(pid_t one, pid_t other);
 /// PR_SET_CHILD_SUBREAPER: orphans below this process become its children.
 int wvs_become_subreaper(void);
 
-/// The name that `ps` shows; at most 15 bytes.
-int wvs_set_name(const char *name);
 
 /// SCHED_FIFO at its lowest priority, not inherited by children.
 int wvs_become_realtime(void);

@@ -41,3 +41,5 @@ int wvs_openat2_beneath(int directory, const char *path, int flags, mode_t mode)
 
 // Payload bytes that have come in on a connected TCP socket so far; 0 where the kernel does not say.
 uint64_t wvs_tcp_bytes_received(int socket);
+
+int wvs_ioctl(int file, unsigned long request, void *argument);

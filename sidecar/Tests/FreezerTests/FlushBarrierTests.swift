@@ -45,7 +45,8 @@ import Testing
         #expect(outcome.shortfall == nil)
     }
 
-    @Test("A shared mapping is flushed though its descriptor is closed, its file unlinked and its pages protected again")
+    @Test(
+        "A shared mapping is flushed though its descriptor is closed, its file unlinked and its pages protected again")
     func flushesMappings() throws {
         let file = try create("mapped")
         ftruncate(file.raw, 8192)
@@ -72,7 +73,8 @@ import Testing
         let only = try create("read")
         close(only.release())
         let readOnly = FileDescriptor(owning: wvs_open("\(folder.path)/read", O_RDONLY | O_CLOEXEC, 0))
-        let elsewhere = FileDescriptor(owning: wvs_open("/dev/shm/wvs-\(getpid())", O_RDWR | O_CREAT | O_CLOEXEC, 0o600))
+        let elsewhere = FileDescriptor(
+            owning: wvs_open("/dev/shm/wvs-\(getpid())", O_RDWR | O_CREAT | O_CLOEXEC, 0o600))
         unlink("/dev/shm/wvs-\(getpid())")
         let outcome = try flush()
         let (inode, unread) = (try Extents.inode(file.raw), try Extents.inode(readOnly.raw))
@@ -122,7 +124,7 @@ private enum Extents {
         var buffer = [UInt64](repeating: 0, count: 4 + 8 * 7)
         buffer[1] = .max
         buffer[3] = 8
-        guard buffer.withUnsafeMutableBytes({ ioctl(file, 0xC020_660B, $0.baseAddress) }) == 0 else { return false }
+        guard buffer.withUnsafeMutableBytes({ wvs_ioctl(file, 0xC020_660B, $0.baseAddress) }) == 0 else { return false }
         let count = Int(buffer[2] >> 32)
         return (0..<count).contains { buffer[4 + $0 * 7 + 5] & 0x4 != 0 }
     }
@@ -130,6 +132,6 @@ private enum Extents {
     static func inode(_ file: CInt) throws -> UInt64 {
         var status = stat()
         try systemCall("fstat") { fstat(file, &status) }
-        return status.st_ino
+        return UInt64(status.st_ino)
     }
 }

@@ -51,7 +51,10 @@ import Testing
     func removalKillsNobody() throws {
         let cgroup = try Cgroup(creating: "wvs-test-\(getpid())-removal")
         let sleeper = try ShellProcess("mkdir \(cgroup.path)/below; exec sleep 1000", cgroup: cgroup.path)
-        #expect(eventually { access("\(cgroup.path)/below", F_OK) == 0 })
+        #expect(
+            try eventually {
+                try access("\(cgroup.path)/below", F_OK) == 0 && cgroup.population().processes == [sleeper.pid]
+            })
         #expect(try cgroup.remove() == 1)
         #expect(access(cgroup.path, F_OK) == -1)
         #expect(kill(sleeper.pid, 0) == 0)
@@ -64,8 +67,9 @@ import Testing
             "for i in 1 2 3; do (while :; do echo line >> \(folder.path)/$i; done) & done; sleep 1000 & wait")
         #expect(try eventually { try ProcessTable.descendants(of: tree.pid, except: []).count == 4 })
         let members = try ProcessTable.descendants(of: tree.pid, except: [])
-        let sleeper = try #require(
-            members.first { (try? String(contentsOfProcess: $0)) == "sleep" })
+        let found = { members.first { (try? String(contentsOfProcess: $0)) == "sleep" } }
+        #expect(eventually { found() != nil })
+        let sleeper = try #require(found())
         kill(sleeper, SIGSTOP)
         #expect(eventually { ProcessTable.status(sleeper)?.state == UInt8(ascii: "T") })
         var announced: Set<ProcessID> = []
