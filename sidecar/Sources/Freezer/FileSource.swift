@@ -23,7 +23,7 @@ enum FileSource: Sendable {
         switch self {
         case .descriptor(let process, let thread, let number):
             do {
-                return try take(process, thread, number)
+                return try verified(try take(process, thread, number), identity)
             } catch {
                 let link = "/proc/\(process)/task/\(thread)/fd/\(number)"
                 return try reopen(link, flags: Self.appendFlag(process, thread, number), expecting: identity)
@@ -52,10 +52,16 @@ enum FileSource: Sendable {
     private func reopen(_ link: String, flags: CInt, expecting identity: FileIdentity) throws(SystemError)
         -> FileDescriptor
     {
-        let file = try ProcFS.open(link, CInt(O_WRONLY) | CInt(O_NONBLOCK) | CInt(O_NOCTTY) | flags)
-        // A name can lead elsewhere than the mapping did.
+        try verified(
+            try ProcFS.open(link, CInt(O_WRONLY) | CInt(O_NONBLOCK) | CInt(O_NOCTTY) | flags), identity)
+    }
+
+    /// A name can lead elsewhere than the mapping did, and a process that SIGKILL ends while frozen closes its files.
+    private func verified(_ file: consuming FileDescriptor, _ identity: FileIdentity) throws(SystemError)
+        -> FileDescriptor
+    {
         guard try identify("/proc/self/fd/\(file.raw)").identity == identity else {
-            throw SystemError("open", link, errno: ENOENT)
+            throw SystemError("open", String(file.raw), errno: ENOENT)
         }
         return file
     }
