@@ -59,7 +59,8 @@ let package = Package(
         library(
             "Worker",
             [
-                "ExecutorRPC", "HTTPServer", "JSON", "Migrations", "Model", "Postgres", "Runtime", "RuntimeCore", "Store",
+                "ExecutorRPC", "HTTPServer", "JSON", "Migrations", "Model", "Postgres", "Runtime", "RuntimeCore",
+                "Store",
             ]),
         library("Executor", ["CShims", "ExecutorRPC", "HTTPServer", "Quiesce", "Runtime", "RuntimeCore"]),
         library("Commands", ["CCurl", "JSON", "Model", "Runtime", "RuntimeCore"]),
@@ -93,7 +94,7 @@ let package = Package(
         tests("Worker", ["Worker", "TestSupport"]),
         tests("Executor", ["Executor", "TestSupport"]),
         tests("Commands", ["Commands", "TestSupport"]),
-        tests("Integration", ["ExecutorRPC", "Model", "Quiesce", "Store", "TestSupport"]),
+        tests("Integration", ["FakeAgent", "JSON", "RuntimeCore", "TestSupport"]),
         tests("Quiesce", ["Quiesce", "TestSupport"], in: "sidecar/Tests"),
         tests("Freezer", ["CShims", "Freezer", "RuntimeCore"], in: "sidecar/Tests"),
         tests("Sidecar", ["Freezer", "Quiesce", "RuntimeCore", "Sidecar", "TestSupport"], in: "sidecar/Tests"),
