@@ -88,13 +88,19 @@ let package = Package(
         tests("GRPCTransport", ["GRPCTransport", "RuntimeCore", "TestSupport"]),
         tests("Model", ["JSON", "Model", "TestSupport"]),
         tests("Migrations", ["Migrations", "Postgres", "RuntimeCore", "TestSupport"]),
-        tests("Store", ["Store", "TestSupport"]),
+        tests("Store", ["JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store", "TestSupport"]),
         tests("ExecutorRPC", ["ExecutorRPC", "GRPCTransport", "TestSupport"]),
-        tests("API", ["API", "HTTPServer", "JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store", "TestSupport"]),
-        tests("Worker", ["Worker", "TestSupport"]),
+        tests(
+            "API", ["API", "HTTPServer", "JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store", "TestSupport"]),
+        tests(
+            "Worker",
+            [
+                "ExecutorRPC", "GRPCTransport", "JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store",
+                "TestSupport", "Worker",
+            ]),
         tests("Executor", ["Executor", "TestSupport"]),
         tests("Commands", ["Commands", "TestSupport"]),
-        tests("Integration", ["FakeAgent", "JSON", "RuntimeCore", "TestSupport"]),
+        tests("Integration", ["ExecutorRPC", "Model", "Quiesce", "Store", "TestSupport"]),
         tests("Quiesce", ["Quiesce", "TestSupport"], in: "sidecar/Tests"),
         tests("Freezer", ["CShims", "Freezer", "RuntimeCore"], in: "sidecar/Tests"),
         tests("Sidecar", ["Freezer", "Quiesce", "RuntimeCore", "Sidecar", "TestSupport"], in: "sidecar/Tests"),

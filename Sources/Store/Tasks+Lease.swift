@@ -149,10 +149,11 @@ package enum Workers {
     /// Seed 1 keeps these keys apart from those of workspaces.
     static func lockKey(_ expression: String) -> String { "hashtextextended(\(expression), 1)" }
 
-    /// Takes a worker's sign of life for this session; waits while an older session of the same worker still holds it.
+    /// Holds a worker's sign of life as long as this session lasts. Shared, so that a new session of the same worker need not wait
+    /// for the server to notice the end of the old one.
     package static func holdSignOfLife(
         of worker: String, on connection: isolated PostgresConnection
     ) throws(PostgresError) {
-        _ = try connection.query("SELECT FROM pg_advisory_lock(hashtextextended(\(worker), 1))")
+        _ = try connection.query("SELECT FROM pg_advisory_lock_shared(hashtextextended(\(worker), 1))")
     }
 }

@@ -1,0 +1,78 @@
+import RuntimeCore
+import Store
+
+/// All tasks that this worker owns, with their leases.
+final class HeldTasks: Sendable {
+    private struct State {
+        var tasks: [Int: HeldTask] = [:]
+        var leases: LeaseBook
+        var nextID = 0
+    }
+
+    private let state: Mutex<State>
+    /// Yields whenever a task was let go of.
+    private let onRelease: @Sendable () -> Void
+
+    init(lease: Duration, onRelease: @escaping @Sendable () -> Void) {
+        state = Mutex(State(leases: LeaseBook(lease: lease)))
+        self.onRelease = onRelease
+    }
+
+    var count: Int { state.withLock { $0.tasks.count } }
+
+    var nextDeadline: MonotonicTime? { state.withLock { $0.leases.nextDeadline } }
+
+    var ownerships: [TaskFence] { state.withLock { Array($0.tasks.values) }.map(\.ownership) }
+
+    /// - Parameter askedAt: before the statement that granted the lease was sent.
+    func hold(_ task: HeldTask, askedAt: MonotonicTime) -> Int {
+        state.withLock { state in
+            state.nextID += 1
+            state.tasks[state.nextID] = task
+            state.leases.hold(state.nextID, askedAt: askedAt)
+            return state.nextID
+        }
+    }
+
+    func release(_ id: Int) {
+        state.withLock { state in
+            state.tasks[id] = nil
+            state.leases.release(id)
+        }
+        onRelease()
+    }
+
+    func find(taskID: String) -> [HeldTask] {
+        state.withLock { Array($0.tasks.values) }.filter { $0.ownership.taskID == taskID }
+    }
+
+    /// Takes in what a renewal answered for `asked`.
+    func renew(_ renewed: [RenewedTask], of asked: [TaskFence], askedAt: MonotonicTime) {
+        let answers = Dictionary(renewed.map { ($0.ownership, $0) }, uniquingKeysWith: { $1 })
+        let held = state.withLock { $0.tasks }
+        // A task whose fence was raised, or that was claimed, while the statement ran was not asked for: the next one renews it.
+        for (id, task) in held where asked.contains(task.ownership) && !task.isRefencing {
+            guard let answer = answers[task.ownership] else {
+                task.lose()
+                continue
+            }
+            state.withLock { state in if state.tasks[id] != nil { state.leases.hold(id, askedAt: askedAt) } }
+            if answer.cancelRequested { task.requestCancel() }
+        }
+    }
+
+    /// A lease of its own was granted to a task, with a new fence.
+    func extend(_ id: Int, askedAt: MonotonicTime) {
+        state.withLock { state in if state.tasks[id] != nil { state.leases.hold(id, askedAt: askedAt) } }
+    }
+
+    /// Loses the tasks whose lease is about to end, and answers how many.
+    func expire(at now: MonotonicTime) -> Int {
+        let expired = state.withLock { state in state.leases.expire(at: now).compactMap { state.tasks[$0] } }
+        expired.forEach { $0.lose() }
+        return expired.count
+    }
+
+    /// Loses all tasks.
+    func loseAll() { state.withLock { Array($0.tasks.values) }.forEach { $0.lose() } }
+}

@@ -1,0 +1,260 @@
+import Model
+package import Postgres
+import Runtime
+package import RuntimeCore
+import Store
+
+/// Takes tasks from the queue and sees them through (design 5): claims, runs, settles, finishes, and takes over what other workers
+/// left behind.
+package final class TaskEngine: Service {
+    package let name = "task engine"
+    /// This worker, as leases and the audit trail name it.
+    package let id: String
+    private let options: EngineOptions
+    private let ledger: Ledger
+    private let held: HeldTasks
+    private let runner: AttemptRunner
+    private let executors: Executors
+    private let listener: Listener
+    private let notifier: Notifier
+    private let metrics: WorkerMetrics
+    private let logger: Logger
+    private let isStopping = Mutex(false)
+    private let lookAtQueue: WakeUp
+    private let renewLeases = WakeUp()
+    private let stop = WakeUp()
+
+    /// - Parameters:
+    ///   - pool: for all transactions; it must outlive the engine.
+    ///   - database: for the connections that listen and notify.
+    package init(
+        id: String = UUIDv7.make(), pool: PostgresPool, database: ConnectionSettings, executors: Executors,
+        options: EngineOptions, metrics: WorkerMetrics, logger: Logger
+    ) {
+        let logger = logger.with(.worker, .text(id))
+        self.id = id
+        self.options = options
+        self.executors = executors
+        self.metrics = metrics
+        self.logger = logger
+        let lookAtQueue = WakeUp()
+        let stop = stop
+        self.lookAtQueue = lookAtQueue
+        // A free slot, and perhaps a successor in the same workspace; or the end of a drain.
+        held = HeldTasks(lease: options.lease) {
+            lookAtQueue.call()
+            stop.call()
+        }
+        ledger = Ledger(
+            pool: pool, holder: LeaseHolder(id: id, lease: options.lease), backoff: options.retry,
+            paths: WorkspacePaths(root: options.workspaceRoot), metrics: metrics)
+        // The session that listens is this worker's sign of life: its loss is noticed, and mended, at once.
+        listener = Listener(database, logger: logger) { connection in
+            try Workers.holdSignOfLife(of: id, on: connection)
+        }
+        notifier = Notifier(database, logger: logger)
+        runner = AttemptRunner(
+            ledger: ledger, executors: executors, held: held, notifier: notifier, options: options, metrics: metrics,
+            logger: logger)
+    }
+
+    // MARK: Life
+
+    /// Works until `shutdown()`; then finishes what runs or, after `drainTimeout` or when cancelled, hands it back.
+    package func run() async throws {
+        let hearing = [Task { await hearTasks() }, Task { await hearCancellations() }]
+        let services = [Task { try await listener.run() }, Task { try await notifier.run() }]
+        let leases = [Task { await keepLeases() }, Task { await watchLeases() }]
+        let intake = Task { await dispatch() }
+        let upkeep = [
+            Task { await repeating(every: options.reapInterval, reaper()) },
+            Task { await repeating(every: options.purgeInterval) { await self.purge() } },
+            Task { await repeating(every: options.gaugeInterval) { await self.measure() } },
+        ]
+        logger.info("worker started", [.count: .integer(Int64(options.concurrency))])
+        while !isStopping.withLock({ $0 }), !Task.isCancelled { await stop.sleep(atMost: .seconds(3600)) }
+        isStopping.withLock { $0 = true }
+        lookAtQueue.call()
+        await intake.value
+        upkeep.forEach { $0.cancel() }
+        for task in upkeep { await task.value }
+        await drain()
+        leases.forEach { $0.cancel() }
+        for task in leases { await task.value }
+        // Whoever listens learns of the last ends, and that successors may be runnable.
+        notifier.notify(.tasks)
+        notifier.shutdown()
+        listener.shutdown()
+        for service in services { try await service.value }
+        for task in hearing { await task.value }
+    }
+
+    package func shutdown() {
+        isStopping.withLock { $0 = true }
+        stop.call()
+    }
+
+    private func drain() async {
+        let deadline = MonotonicTime.now + options.drainTimeout
+        while held.count > 0, deadline.remaining > .zero, !Task.isCancelled {
+            await stop.sleep(atMost: deadline.remaining)
+        }
+        let rest = held.ownerships
+        guard !rest.isEmpty else { return }
+        logger.warn("handing back tasks that still run", [.count: .integer(Int64(rest.count))])
+        held.loseAll()
+        // In a task of its own: this one may be cancelled.
+        let ledger = ledger
+        let handBack = Task { try await ledger.handBack(rest) }
+        do {
+            try await handBack.value
+        } catch {
+            logger.warn("tasks not handed back, their leases will end", [.error: LogValue(error)])
+        }
+    }
+
+    // MARK: Intake
+
+    private func dispatch() async {
+        let schedule = PollSchedule(interval: options.pollInterval, idleBackoff: options.idleBackoff)
+        while !isStopping.withLock({ $0 }) {
+            let pause = await claim(schedule)
+            await lookAtQueue.sleep(atMost: pause)
+        }
+    }
+
+    /// Fills the free slots, and answers when to look again if nobody calls.
+    private func claim(_ schedule: PollSchedule) async -> Duration {
+        let free = options.concurrency - held.count
+        guard free > 0 else { return options.pollInterval }
+        let askedAt = MonotonicTime.now
+        do {
+            let claim = try await ledger.claim(limit: free)
+            if claim.tasks.isEmpty { metrics.emptyDequeues.add() }
+            for claimed in claim.tasks { start(claimed, askedAt: askedAt, takenOver: false) }
+            return schedule.delay(found: !claim.tasks.isEmpty, nextRetry: claim.nextRetry)
+        } catch {
+            logger.warn("queue out of reach", [.error: LogValue(error)])
+            return options.pollInterval
+        }
+    }
+
+    private func start(_ claimed: ClaimedTask, askedAt: MonotonicTime, takenOver: Bool) {
+        let task = HeldTask(claimed)
+        let id = held.hold(task, askedAt: askedAt)
+        Task {
+            await runner.run(task, id: id, takenOver: takenOver)
+            held.release(id)
+        }
+    }
+
+    private func hearTasks() async {
+        for await event in listener.notifications(.tasks) {
+            lookAtQueue.call()
+            // PostgreSQL may have been away: show soon that this worker lives.
+            if event == .resumed { renewLeases.call() }
+        }
+    }
+
+    private func hearCancellations() async {
+        for await event in listener.notifications(.cancel) {
+            guard case .received(let taskID) = event else {
+                renewLeases.call()
+                continue
+            }
+            held.find(taskID: taskID).forEach { $0.requestCancel() }
+        }
+    }
+
+    // MARK: Leases
+
+    private func keepLeases() async {
+        let period = options.lease / 3
+        var pause = period
+        while !Task.isCancelled {
+            await renewLeases.sleep(atMost: pause)
+            let asked = held.ownerships
+            guard !asked.isEmpty else { continue }
+            let askedAt = MonotonicTime.now
+            do {
+                let renewed = try await ledger.renew(asked)
+                held.renew(renewed, of: asked, askedAt: askedAt)
+                pause = period
+            } catch {
+                if Task.isCancelled { return }
+                logger.warn("leases not renewed", [.error: LogValue(error)])
+                pause = min(.milliseconds(250), period / 4)
+            }
+        }
+    }
+
+    /// A worker that could not renew cancels its calls before the lease ends.
+    private func watchLeases() async {
+        let margin = LeaseBook(lease: options.lease).margin
+        while !Task.isCancelled {
+            let expired = held.expire(at: .now)
+            if expired > 0 { logger.error("leases about to end, letting go", [.count: .integer(Int64(expired))]) }
+            let pause = min(held.nextDeadline?.remaining ?? margin, margin)
+            // Cancelled: the loop ends.
+            do { try await Task.sleep(for: pause) } catch { return }
+        }
+    }
+
+    // MARK: Upkeep
+
+    /// Runs `body` every `interval`, first after one, until cancelled. `body` itself is not interrupted.
+    private func repeating(every interval: Duration, _ body: @escaping @Sendable () async -> Void) async {
+        while true {
+            do { try await Task.sleep(for: interval) } catch { return }
+            await Task { await body() }.value
+        }
+    }
+
+    /// Takes over tasks of workers that were lost.
+    private func reaper() -> @Sendable () async -> Void {
+        // Half a lease is one and a half renewal periods.
+        let watch = Mutex(SilenceWatch(patience: options.lease / 2))
+        return { [self] in
+            do {
+                let silent = try await ledger.silent()
+                let abandoned = watch.withLock { $0.observe(silent, at: .now) }
+                // What was left behind goes before new work, but is bounded too.
+                let room = 2 * options.concurrency - held.count
+                guard room > 0 else { return }
+                let askedAt = MonotonicTime.now
+                let tasks = try await ledger.takeOver(limit: room, abandoned: abandoned)
+                metrics.reaped.add(Double(tasks.count))
+                for task in tasks { start(task, askedAt: askedAt, takenOver: true) }
+            } catch {
+                watch.withLock { $0.reset() }
+                logger.warn("no look for lost tasks", [.error: LogValue(error)])
+            }
+        }
+    }
+
+    /// Deletes the directories of dropped snapshots that are still there.
+    private func purge() async {
+        do {
+            for purge in try await ledger.claimPurges(workspaces: options.concurrency) {
+                if isStopping.withLock({ $0 }) { return }
+                if await executors.delete(purge, logger: logger) {
+                    try await ledger.markPurged(purge.snapshot.snapshotID)
+                } else {
+                    metrics.purgeFailures.add()
+                }
+            }
+        } catch {
+            logger.warn("dropped snapshots not looked at", [.error: LogValue(error)])
+        }
+    }
+
+    private func measure() async {
+        do {
+            let backlog = try await ledger.backlog()
+            metrics.queueDepth.set(Double(backlog.depth))
+            metrics.oldestAge.set(backlog.oldest.seconds)
+        } catch {
+            logger.debug("queue not measured", [.error: LogValue(error)])
+        }
+    }
+}
