@@ -98,7 +98,7 @@ let package = Package(
                 "ExecutorRPC", "GRPCTransport", "JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store",
                 "TestSupport", "Worker",
             ]),
-        tests("Executor", ["Executor", "TestSupport"]),
+        tests("Executor", ["Executor", "ExecutorRPC", "Quiesce", "Runtime", "RuntimeCore", "TestSupport"]),
         tests("Commands", ["Commands", "TestSupport"]),
         tests("Integration", ["ExecutorRPC", "Model", "Quiesce", "Store", "TestSupport"]),
         tests("Quiesce", ["Quiesce", "TestSupport"], in: "sidecar/Tests"),

@@ -1,0 +1,36 @@
+package import Runtime
+import RuntimeCore
+
+/// What wvs-executor counts (seeds 09, design 9).
+package struct ExecutorMetrics: Sendable {
+    let cloneDuration: Histogram
+    let cloneEntries: Counter
+    let cloneFailures: Counter
+    let quiesceWait: Histogram
+    let quiesceTimeouts: Counter
+    let quiesceBroken: Counter
+    let freezeWindow: Histogram
+    let switchDuration: Histogram
+    let activeTasks: Gauge
+
+    package init(_ registry: MetricsRegistry, executorID: String) {
+        let short = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+        let long = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+        cloneDuration = registry.histogram(
+            .cloneDurationSeconds, "Time to clone one tree.", labels: [.op], buckets: long)
+        cloneEntries = registry.counter(.cloneEntriesTotal, "Entries of cloned trees.", labels: [.op])
+        cloneFailures = registry.counter(.cloneFailTotal, "Clones that failed or were given up.", labels: [.reason])
+        quiesceWait = registry.histogram(
+            .quiesceWaitSeconds, "Time from REQUEST_FREEZE to FROZEN.", buckets: short)
+        quiesceTimeouts = registry.counter(
+            .quiesceTimeoutTotal, "Freezes that not every sidecar acknowledged in time.")
+        quiesceBroken = registry.counter(.quiesceBrokenTotal, "Freezes that were not held to the end.")
+        freezeWindow = registry.histogram(
+            .freezeWindowSeconds, "Time that agents stood still.", labels: [.op], buckets: short)
+        switchDuration = registry.histogram(
+            .switchDurationSeconds, "Time to replace the current link.", buckets: [0.0001, 0.00025, 0.0005] + short)
+        activeTasks = registry.gauge(.executorActiveTasks, "Tasks under way.")
+        let info = registry.gauge(.buildInfo, "1; the labels say what runs.", labels: [.version, .executorID])
+        info.set(1, Version.current, executorID)
+    }
+}

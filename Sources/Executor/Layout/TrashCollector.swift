@@ -1,0 +1,81 @@
+private import Dispatch
+import RuntimeCore
+
+/// Removes what was renamed to `.trash-…`, on a thread of its own, so that no task waits for the removal of a large tree.
+///
+/// It remembers folders, not trees: what it could not remove stays in its folder and is tried again with the next trash
+/// there, or at the next start.
+final class TrashCollector: Sendable {
+    /// A folder that can hold trash.
+    enum Folder: Hashable, Sendable {
+        /// Of workspaces that never came into being.
+        case nursery(wsid: String)
+        case live(wsid: String)
+        case snapshots(wsid: String)
+    }
+
+    /// Removes a tree: parent, name, and what stops it.
+    typealias Remove = @Sendable (Directory, String, Cancellation) throws -> Void
+
+    private let mount: Mount
+    private let remove: Remove
+    private let logger: Logger
+    private let cancellation: Cancellation
+    private let queue = DispatchQueue(label: "executor.trash", qos: .background)
+    private let pending = Mutex<Set<Folder>>([])
+
+    init(mount: Mount, logger: Logger, remove: @escaping Remove) throws {
+        self.mount = mount
+        self.remove = remove
+        self.logger = logger
+        cancellation = try Cancellation()
+    }
+
+    /// Empties the trash of a folder some time later.
+    func collect(_ folder: Folder) {
+        guard pending.withLock({ $0.insert(folder).inserted }), !cancellation.isCancelled else { return }
+        queue.async { [self] in
+            pending.withLock { _ = $0.remove(folder) }
+            empty(folder)
+        }
+    }
+
+    /// Empties the trash of a workspace some time later.
+    func collect(workspace wsid: String) {
+        collect(.live(wsid: wsid))
+        collect(.snapshots(wsid: wsid))
+    }
+
+    /// Waits until everything handed in so far has been tried.
+    func drain() { queue.sync {} }
+
+    /// Stops at the next entry; what is left is swept at the next start.
+    func stop() { cancellation.cancel() }
+
+    private func empty(_ folder: Folder) {
+        do {
+            guard let directory = try open(folder) else { return }
+            for name in try directory.names() where StagedName(name) == .trash {
+                try cancellation.check()
+                do {
+                    try remove(directory, name, cancellation)
+                } catch let error as SystemError {
+                    logger.warn("trash not removed", [.path: .text(directory.subject(name)), .error: LogValue(error)])
+                }
+            }
+        } catch is CancellationError {
+            return
+        } catch {
+            logger.warn("trash not collected", [.path: .text("\(folder)"), .error: LogValue(error)])
+        }
+    }
+
+    private func open(_ folder: Folder) throws -> Directory? {
+        let root = try mount.open()
+        return switch folder {
+        case .nursery(let wsid): try Nursery(mount: root, wsid: wsid)?.place
+        case .live(let wsid): try WorkspaceFolder(mount: root, wsid: wsid)?.live
+        case .snapshots(let wsid): try WorkspaceFolder(mount: root, wsid: wsid)?.snapshots
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import Quiesce
+import RuntimeCore
+
+/// Work on a workspace whose agents stand still (design 6).
+struct AgentFreeze {
+    let attempt: Attempt
+    let context: OperationContext
+    let folder: WorkspaceFolder
+    let op: String
+
+    /// Freezes, runs `body`, thaws. Throws, without a result, where an agent is not proved to have stood still until then:
+    /// what `body` read is void.
+    func hold<Result>(_ body: (Freeze) throws -> Result) throws -> (Result, Quiesce.Receipt) {
+        let freeze = try begin()
+        let result = try releasing(freeze) { try body(freeze) }
+        attempt.progress.enter(.releasing)
+        do {
+            let receipt = try freeze.resume(
+                timeout: context.settings.freezeLease, cancellation: attempt.cancellation)
+            record(receipt)
+            return (result, receipt)
+        } catch {
+            attempt.progress.setFrozen(false)
+            throw counted(error)
+        }
+    }
+
+    /// Freezes, runs `commit`, and thaws once the agents see that `current` is `target`. After `commit` has returned nothing
+    /// here fails any more: the old tree is abandoned whether or not it was held.
+    ///
+    /// - Returns: nil where the sidecars' answers could not be had.
+    func switching(to target: String, _ commit: () throws -> Void) throws -> Quiesce.Receipt? {
+        let freeze = try begin()
+        try releasing(freeze, commit)
+        Failpoint.hit("executor.set.after_switch")
+        attempt.progress.enter(.releasing)
+        do {
+            // Not to be cancelled: it is done, and the agents have to see it.
+            let receipt = try freeze.resume(
+                expectCurrent: target, timeout: context.settings.freezeLease, cancellation: Cancellation())
+            record(receipt)
+            if !receipt.isHeld {
+                context.metrics.quiesceBroken.add()
+                attempt.logger.warn("agent ran before it was told to, in the old tree", [.held: false])
+            }
+            return receipt
+        } catch {
+            freeze.abandon()
+            attempt.progress.setFrozen(false)
+            _ = counted(error)
+            attempt.logger.warn("no answer to the thaw after a switch", [.error: LogValue(error)])
+            return nil
+        }
+    }
+
+    private func begin() throws -> Freeze {
+        attempt.progress.enter(.quiescing)
+        let settings = context.settings
+        let coordinator = FreezeCoordinator(
+            controlDirectory: folder.control.raw, executorID: settings.executorID,
+            policy: FreezePolicy(
+                requireQuiesced: settings.requiredConsistency == .quiesced, allowUnattended: settings.allowUnattended),
+            logger: attempt.logger)
+        let start = MonotonicTime.now
+        do {
+            let freeze = try coordinator.freeze(
+                epoch: attempt.fence, taskID: attempt.taskID, lease: settings.freezeLease,
+                timeout: settings.quiesceTimeout, cancellation: attempt.cancellation)
+            context.metrics.quiesceWait.observe(MonotonicTime.now - start)
+            attempt.progress.setFrozen(true)
+            return freeze
+        } catch {
+            throw counted(error)
+        }
+    }
+
+    private func releasing<Result>(_ freeze: Freeze, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            freeze.abandon()
+            attempt.progress.setFrozen(false)
+            throw error
+        }
+    }
+
+    private func record(_ receipt: Quiesce.Receipt) {
+        attempt.progress.setFrozen(false)
+        context.metrics.freezeWindow.observe(receipt.window, op)
+        attempt.logger.info(
+            "agent stood still",
+            [
+                .durationMilliseconds: .number(receipt.window.milliseconds), .held: .flag(receipt.isHeld),
+                .consistency: .text(receipt.consistency.rawValue),
+                .count: .integer(Int64(receipt.acknowledgements.count)),
+            ])
+    }
+
+    private func counted(_ error: any Error) -> any Error {
+        switch error as? QuiesceError {
+        case .timeout: context.metrics.quiesceTimeouts.add()
+        case .broken: context.metrics.quiesceBroken.add()
+        case .refused, .canceled, .io, nil: break
+        }
+        return error
+    }
+}

@@ -1,0 +1,78 @@
+import ExecutorRPC
+import Quiesce
+import RuntimeCore
+
+/// snapshot_create: freeze, clone, thaw; only then sync and publish, so that nobody waits frozen for a disk.
+struct SnapshotCreation: WorkspaceOperation {
+    let snapshotID: String
+    let message: String
+    let attempt: Attempt
+    let context: OperationContext
+    let folder: WorkspaceFolder
+
+    private var staging: Staging {
+        Staging(folder: folder.snapshots, id: snapshotID, fence: attempt.fence)
+    }
+
+    func published() throws -> TaskResult? {
+        guard let manifest = try folder.manifest(of: snapshotID) else { return nil }
+        // Whoever published it may have died before this.
+        try OutcomeUnknown.guarding { try folder.snapshots.sync() }
+        return result(manifest)
+    }
+
+    func run() throws -> TaskResult {
+        do {
+            return try build()
+        } catch let unknown as OutcomeUnknown {
+            throw unknown
+        } catch {
+            try staging.discard()
+            context.trash.collect(workspace: attempt.wsid)
+            throw error
+        }
+    }
+
+    /// A manifest whose attempt died just before the snapshot followed.
+    func removeRemains() throws {
+        guard try folder.snapshots.exists(Names.record(snapshotID)) else { return }
+        try folder.fence.check(attempt.fence)
+        try folder.snapshots.unlink(Names.record(snapshotID))
+    }
+
+    private func build() throws -> TaskResult {
+        let liveID = try folder.currentLiveID()
+        let freezing = AgentFreeze(attempt: attempt, context: context, folder: folder, op: "snapshot_create")
+        let (clone, receipt) = try freezing.hold { freeze in
+            Failpoint.hit("executor.snapshot.after_quiesce")
+            let clone = try TreeClone(attempt: attempt, context: context, op: "snapshot_create").run(
+                from: folder.live, liveID, to: staging.folder, staging.tree)
+            Failpoint.hit("executor.snapshot.after_clone")
+            return clone
+        }
+        Failpoint.hit("executor.snapshot.after_resume")
+        let manifest = SnapshotManifest(
+            snapshotID: snapshotID, wsid: attempt.wsid, taskID: attempt.taskID, requestID: attempt.requestID,
+            fence: attempt.fence, liveID: liveID, message: message, engine: clone.engine,
+            entries: clone.entries, bytes: clone.bytes, createdAt: Timestamp.now.description,
+            receipt: ReceiptRecord(receipt))
+        try staging.createRecord(manifest, owner: context.settings.control)
+        attempt.progress.enter(.syncing)
+        try folder.snapshots.syncFileSystem()
+        Failpoint.hit("executor.snapshot.after_sync")
+        try attempt.cancellation.check()
+        attempt.progress.enter(.publishing)
+        Failpoint.hit("executor.snapshot.before_publish")
+        try staging.publish(folder.fence)
+        Failpoint.hit("executor.snapshot.after_publish")
+        try OutcomeUnknown.guarding { try folder.snapshots.sync() }
+        return result(manifest)
+    }
+
+    private func result(_ manifest: SnapshotManifest) -> TaskResult {
+        .snapshotCreate(
+            SnapshotCreateResult(
+                snapshotID: manifest.snapshotID, fsPath: "\(WorkspaceFolder.snapshotsName)/\(manifest.snapshotID)",
+                engine: manifest.engine, entries: manifest.entries, receipt: manifest.receipt.message))
+    }
+}

@@ -1,0 +1,51 @@
+import ExecutorRPC
+private import Glibc
+import RuntimeCore
+
+/// One clone with the engine that fits the mount: shows its progress, counts it.
+struct TreeClone {
+    struct Outcome {
+        let engine: String
+        let entries: UInt64
+        let bytes: UInt64
+    }
+
+    let attempt: Attempt
+    let context: OperationContext
+    /// For metrics.
+    let op: String
+
+    /// Clones `source` of one folder as `target` of another. What fails or is cancelled leaves nothing.
+    ///
+    /// - Parameter entries: how many there are to clone; nil where that is not known.
+    func run(from: Directory, _ source: String, to: Directory, _ target: String, entries: UInt64? = nil) throws
+        -> Outcome
+    {
+        let engine = try context.engines.engine(for: to)
+        let start = MonotonicTime.now
+        attempt.progress.enterCloning(of: entries)
+        do {
+            let summary = try engine.clone(
+                from: from.raw, source, to: to.raw, target, progress: attempt.progress.cloned,
+                cancellation: attempt.cancellation)
+            context.metrics.cloneDuration.observe(MonotonicTime.now - start, op)
+            context.metrics.cloneEntries.add(Double(summary.entries), op)
+            return Outcome(engine: engine.name, entries: UInt64(summary.entries), bytes: UInt64(summary.bytes))
+        } catch {
+            context.metrics.cloneFailures.add(1, Self.reason(error))
+            throw error
+        }
+    }
+
+    /// A few fixed words: it is a label.
+    private static func reason(_ error: any Error) -> String {
+        if error is CancellationError { return "canceled" }
+        return switch (error as? SystemError)?.errno {
+        case ENOSPC: "no_space"
+        case EDQUOT: "quota"
+        case EROFS: "read_only"
+        case EIO: "io"
+        default: "other"
+        }
+    }
+}
