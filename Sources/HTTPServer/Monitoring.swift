@@ -42,7 +42,7 @@ extension HTTPServer {
     ) throws(HTTPServerError) -> HTTPServer {
         var router = Router()
         router.addMonitoring(metrics: metrics, readiness: readiness)
-        return try HTTPServer(name: "monitoring", address: address, router: router, logger: logger)
+        return try HTTPServer(name: "metrics", address: address, router: router, logger: logger)
     }
 }
 

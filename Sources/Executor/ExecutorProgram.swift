@@ -1,0 +1,54 @@
+import ExecutorRPC
+import HTTPServer
+import Runtime
+package import RuntimeCore
+
+/// wvs-executor: everything it is made of, from settings to services.
+package struct ExecutorProgram: Sendable {
+    private let settings: ExecutorSettings
+    private let recovery: Recovery
+    private let monitoring: HTTPServer
+    private let server: ExecutorServer
+    private let logger: Logger
+
+    /// Listens on both addresses; throws where that is not possible.
+    package init(settings: ExecutorSettings, logger: Logger) throws {
+        let logger = logger.with(.executor, .text(settings.executorID))
+        let registry = MetricsRegistry()
+        let mount = Mount(path: settings.mountPath)
+        let engines = EngineProvider(candidates: [], logger: logger)
+        let trash = try TrashCollector(mount: mount, logger: logger) { folder, name, cancellation in
+            try engines.engine(for: folder).remove(
+                in: folder.raw, name, progress: CloneProgress(), cancellation: cancellation)
+        }
+        let recovery = Recovery(mount: mount, executorID: settings.executorID, trash: trash, logger: logger)
+        let context = OperationContext(
+            mount: mount, settings: settings, engines: engines, trash: trash,
+            metrics: ExecutorMetrics(registry, executorID: settings.executorID))
+        self.settings = settings
+        self.logger = logger
+        self.recovery = recovery
+        monitoring = try HTTPServer.monitoring(address: settings.metricsAddress, metrics: registry, logger: logger) {
+            [ReadinessCheck("mount", problem: recovery.obstacle)]
+        }
+        server = try ExecutorServer(
+            address: settings.grpcAddress.description,
+            service: WorkspaceExecutor(context: context, recovery: recovery, logger: logger),
+            drainTimeout: settings.shutdownTimeout, logger: logger)
+    }
+
+    /// Where workers reach it.
+    package var grpcAddress: SocketAddress {
+        SocketAddress(host: settings.grpcAddress.host, port: UInt16(server.port))
+    }
+
+    package var monitoringAddress: SocketAddress { monitoring.address }
+
+    /// Serves until a signal ends it. Calls are drained first; then what they left to the background is stopped.
+    package func run() async throws {
+        logger.info("listening", [.program: "grpc", .address: LogValue(grpcAddress), .version: .text(Version.current)])
+        let group = ServiceGroup(
+            [monitoring, recovery, server], shutdownTimeout: settings.shutdownTimeout, logger: logger)
+        try await group.run()
+    }
+}

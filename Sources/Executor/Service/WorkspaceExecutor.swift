@@ -1,0 +1,127 @@
+import ExecutorRPC
+import Runtime
+import RuntimeCore
+
+/// Does tasks for workers: admits calls, bounds their number and their time, runs the operations on threads of their own.
+final class WorkspaceExecutor: ExecutorService {
+    /// Most calls that work at the same time; more wait.
+    private static let width = 64
+
+    private let operations: WorkspaceOperations
+    private let recovery: Recovery
+    private let calls = CallRegistry()
+    private let pool = BlockingPool(label: "executor.operations", width: WorkspaceExecutor.width)
+    private let logger: Logger
+
+    init(context: OperationContext, recovery: Recovery, logger: Logger) {
+        operations = WorkspaceOperations(context: context)
+        self.recovery = recovery
+        self.logger = logger
+    }
+
+    func executeTask(_ request: ExecuteTaskRequest, context: CallContext) async throws -> ExecuteTaskOutcome {
+        let operation = request.operation
+        let refusal = RequestCheck.failure(
+            taskID: request.taskID, wsid: request.wsid, fence: request.fence, operation: operation)
+        if let refusal { return .failure(refusal) }
+        let call = try Call(taskID: request.taskID, wsid: request.wsid, fence: request.fence)
+        let attempt = attempt(call, request.requestID, operation)
+        let start = MonotonicTime.now
+        do {
+            let result = try await run(call, context) { try $0.execute(operation, attempt) }
+            attempt.logger.info("task executed", [.durationMilliseconds: Self.elapsed(since: start)])
+            return .result(result)
+        } catch let unknown as OutcomeUnknown {
+            attempt.logger.error("outcome unknown", [.error: LogValue(unknown.cause)])
+            throw unknown
+        } catch {
+            return .failure(report(error, call, attempt, start))
+        }
+    }
+
+    func settle(_ request: SettleRequest, context: CallContext) async throws -> SettleOutcome {
+        let operation = request.operation
+        let refusal = RequestCheck.failure(
+            taskID: request.taskID, wsid: request.wsid, fence: request.fence, operation: operation)
+        if let refusal { return .failure(refusal) }
+        let call = try Call(taskID: request.taskID, wsid: request.wsid, fence: request.fence)
+        let attempt = attempt(call, request.requestID, operation)
+        let start = MonotonicTime.now
+        do {
+            let result = try await run(call, context) { try $0.settle(operation, attempt) }
+            attempt.logger.info("attempt settled", [.outcome: .text(result == nil ? "not_published" : "published")])
+            return result.map { .published($0) } ?? .notPublished
+        } catch {
+            return .failure(report(error, call, attempt, start))
+        }
+    }
+
+    func getTask(_ request: GetTaskRequest, context: CallContext) async throws -> GetTaskResponse {
+        guard let call = calls.running(taskID: request.taskID) else { return .idle }
+        return .running(wsid: call.wsid, fence: call.fence, progress: call.progress.current)
+    }
+
+    /// Runs `work` when it is this call's turn, and waits for it; a cancelled or late call stops as soon as it may.
+    private func run<Result: Sendable>(
+        _ call: Call, _ context: CallContext, _ work: @escaping @Sendable (WorkspaceOperations) throws -> Result
+    ) async throws -> Result {
+        try recovery.checkReady()
+        let deadline = context.deadline ?? .now + operations.context.settings.taskTimeout
+        let timer = Task { [calls] in
+            try await Task.sleep(for: deadline.remaining)
+            calls.stop(call, .deadline)
+        }
+        defer { timer.cancel() }
+        return try await withTaskCancellationHandler {
+            try await calls.begin(call)
+            defer { calls.end(call) }
+            let activeTasks = operations.context.metrics.activeTasks
+            activeTasks.add(1)
+            defer { activeTasks.add(-1) }
+            return try await pool.run { [operations] in
+                try call.cancellation.check()
+                return try work(operations)
+            }
+        } onCancel: {
+            calls.stop(call, .canceled)
+        }
+    }
+
+    private func attempt(_ call: Call, _ requestID: String, _ operation: Operation) -> Attempt {
+        let logger = self.logger.with(.requestID, .text(requestID)).with(.taskID, .text(call.taskID))
+            .with(.wsid, .text(call.wsid)).with(.fence, .integer(Int64(clamping: call.fence)))
+            .with(.op, .text(operation.name))
+        return Attempt(
+            taskID: call.taskID, wsid: call.wsid, fence: call.fence, requestID: requestID,
+            cancellation: call.cancellation, progress: call.progress, logger: logger)
+    }
+
+    private func report(_ error: any Error, _ call: Call, _ attempt: Attempt, _ start: MonotonicTime) -> TaskFailure {
+        var failure = TaskFailure(cause: error)
+        // Why it was stopped says more than that it was.
+        if failure.code == .canceled, let reason = call.stopFailure { failure = reason }
+        attempt.logger.warn(
+            "attempt failed",
+            [
+                .code: .text(failure.code.rawValue), .reason: .text(failure.message),
+                .durationMilliseconds: Self.elapsed(since: start),
+            ])
+        return failure
+    }
+
+    private static func elapsed(since start: MonotonicTime) -> LogValue {
+        .number((MonotonicTime.now - start).milliseconds)
+    }
+}
+
+extension Operation {
+    /// As tasks, logs and metrics name it.
+    var name: String {
+        switch self {
+        case .initWorkspace: "init_workspace"
+        case .snapshotCreate: "snapshot_create"
+        case .snapshotDrop: "snapshot_drop"
+        case .setCurrent: "set_current"
+        }
+    }
+}
