@@ -7,7 +7,7 @@ package struct Request: Sendable {
     /// The decoded path; empty where the target could not be read.
     package let path: String
     package let query: Query
-    package let headers: Headers
+    package var headers: Headers
     package internal(set) var body: [UInt8]
     /// The address of the other end of the connection, without its port.
     package let peer: String

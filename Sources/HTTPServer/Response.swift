@@ -1,8 +1,12 @@
+package import RuntimeCore
+
 /// An answer. `Content-Length`, `Date` and `Connection` are added on the way out.
 package struct Response: Sendable {
     package var status: Int
     package var headers: Headers
     package var body: [UInt8]
+    /// What a log line about this exchange should name; never sent.
+    package var logFields: [(LogKey, LogValue)] = []
 
     package init(status: Int, headers: Headers = [:], body: [UInt8] = []) {
         self.status = status

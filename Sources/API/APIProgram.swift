@@ -1,0 +1,62 @@
+import HTTPServer
+import Migrations
+import Postgres
+package import Runtime
+package import RuntimeCore
+import Store
+
+/// `wvs-api`: the HTTP control plane.
+package struct APIProgram: Sendable {
+    /// Where it listens, also where a setting said port 0.
+    package let address: SocketAddress
+    package let metricsAddress: SocketAddress
+    /// In the order in which they start.
+    package let services: [any Service]
+
+    package init(_ settings: APISettings, logger: Logger) throws {
+        let metrics = MetricsRegistry()
+        metrics.gauge(.buildInfo, "Which build this is; always 1.", labels: [.version]).set(1, Version.current)
+        let pool = PostgresPool(dsn: settings.dsn, size: settings.poolSize, applicationName: "wvs-api", logger: logger)
+        let signaling = ConnectionSettings(dsn: settings.dsn, applicationName: "wvs-api")
+        let notifier = Notifier(signaling, logger: logger)
+        let listener = Listener(signaling, logger: logger)
+        let watch = TaskWatch(pool: pool, listener: listener)
+        let enqueue = Enqueue(pool: pool, notifier: notifier, paths: WorkspacePaths(mount: settings.workspaceRoot))
+
+        var router = Router()
+        router.interceptor = Gateway(metrics: metrics, logger: logger).handle
+        WorkspaceRoutes(pool: pool, enqueue: enqueue).add(to: &router)
+        SnapshotRoutes(pool: pool, enqueue: enqueue).add(to: &router)
+        CurrentRoutes(pool: pool, enqueue: enqueue).add(to: &router)
+        TaskRoutes(pool: pool, watch: watch).add(to: &router)
+        let readiness: @Sendable () async -> [ReadinessCheck] = { await APIProgram.readiness(of: pool) }
+        router.addMonitoring(metrics: metrics, readiness: readiness)
+
+        let api = try HTTPServer(name: "api", address: settings.listenAddress, router: router, logger: logger)
+        let monitoring = try HTTPServer.monitoring(
+            address: settings.metricsAddress, metrics: metrics, logger: logger, readiness: readiness)
+        address = api.address
+        metricsAddress = monitoring.address
+        // They end the other way round: those who wait for a task first, then the requests, then what requests stand on.
+        services = [pool, notifier, listener, monitoring, api, watch]
+    }
+
+    /// Until SIGTERM, SIGINT or the failure of a service.
+    package static func run(_ settings: APISettings) async throws {
+        let logger = Logger(level: settings.logLevel)
+        let program = try APIProgram(settings, logger: logger)
+        try await ServiceGroup(program.services, shutdownTimeout: settings.shutdownTimeout, logger: logger).run()
+    }
+
+    private static func readiness(of pool: PostgresPool) async -> [ReadinessCheck] {
+        do {
+            let schema = try await SchemaVersion.status(of: pool)
+            return [
+                ReadinessCheck("database", problem: nil),
+                ReadinessCheck("schema", problem: schema == .current ? nil : schema.description),
+            ]
+        } catch {
+            return [ReadinessCheck("database", problem: "\(error)")]
+        }
+    }
+}

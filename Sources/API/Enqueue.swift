@@ -1,0 +1,179 @@
+import HTTPServer
+import JSON
+import Model
+import Postgres
+import Runtime
+import Store
+
+/// A request for a task, syntactically sound: what all asynchronous writes have in common.
+struct Submission: Sendable {
+    let wsid: String
+    let idempotencyKey: String
+    let requestHash: String
+    let requestID: String
+    let actor: Actor
+
+    /// Call it after everything else of the request has been read: a missing key is told last.
+    init(_ request: Request, wsid: String, body: Body) throws(APIError) {
+        self.wsid = wsid
+        idempotencyKey = try request.idempotencyKey()
+        requestHash = RequestHash.make(body: body.json, method: request.method, path: request.path)
+        requestID = request.requestID
+        actor = .anonymous(address: request.peer)
+    }
+}
+
+/// What became of a submission.
+struct Accepted: Sendable {
+    let task: TaskRecord
+    /// The workspace's state at this moment.
+    let workspaceState: WorkspaceState
+    /// The same request had been accepted before.
+    let isReplay: Bool
+}
+
+/// Turns submissions into tasks (design 5, Enqueue). Each is one transaction: the replay is looked for first, then the state is
+/// checked under locks that keep it as it is until the commit.
+///
+/// Two equal submissions at one instant make one task: the second to insert waits for the first to commit, and then finds it.
+struct Enqueue: Sendable {
+    let pool: PostgresPool
+    let notifier: Notifier
+    let paths: WorkspacePaths
+
+    func workspace(_ submission: Submission, owner: String, uid: Int?, gid: Int?) async throws -> Accepted {
+        let liveID = UUIDv7.make()
+        let wsid = submission.wsid
+        return try await run { [paths] connection in
+            if let replay = try replay(submission, .initWorkspace, on: connection) { return replay }
+            let workspace = try Workspaces.insert(
+                wsid: wsid, owner: owner, rootPath: paths.root(wsid), currentPath: paths.live(liveID, of: wsid),
+                uid: uid, gid: gid, on: connection)
+            guard let workspace else {
+                // Perhaps made by an equal request that has committed since.
+                if let replay = try replay(submission, .initWorkspace, on: connection) { return replay }
+                throw APIError(.conflictExists, "workspace \(wsid) exists already")
+            }
+            return try add(
+                submission, .initWorkspace(liveID: liveID, uid: uid, gid: gid), action: .workspaceCreate,
+                in: workspace, on: connection)
+        }
+    }
+
+    func snapshot(_ submission: Submission, message: String?) async throws -> Accepted {
+        let snapshotID = UUIDv7.make()
+        return try await inActiveWorkspace(submission, .snapshotCreate) { workspace, connection in
+            try add(
+                submission, .snapshotCreate(snapshotID: snapshotID, message: message), action: .snapshotCreate,
+                in: workspace, on: connection)
+        }
+    }
+
+    func drop(_ submission: Submission, snapshotID: String) async throws -> Accepted {
+        try await inActiveWorkspace(submission, .snapshotDrop) { workspace, connection in
+            let wsid = workspace.wsid
+            let snapshot = try Snapshots.lock(snapshotID, of: wsid, .update, on: connection)
+            guard let snapshot, snapshot.deletedAt == nil else { throw APIError.noSnapshot(snapshotID, in: wsid) }
+            switch try Snapshots.use(of: snapshotID, in: wsid, on: connection) {
+            case nil: break
+            case .current:
+                throw APIError(.conflictSnapshotInUse, "snapshot \(snapshotID) is the current one of \(wsid)")
+            case .task(let taskID):
+                throw APIError(
+                    .conflictSnapshotInUse, "task \(taskID) is about to make snapshot \(snapshotID) current",
+                    taskID: taskID)
+            }
+            return try add(
+                submission, .snapshotDrop(snapshotID: snapshotID), action: .snapshotDrop, in: workspace, on: connection)
+        }
+    }
+
+    func setCurrent(_ submission: Submission, snapshotID: String, discard: Bool) async throws -> Accepted {
+        let liveID = UUIDv7.make()
+        return try await inActiveWorkspace(submission, .setCurrent) { workspace, connection in
+            let wsid = workspace.wsid
+            let snapshot = try Snapshots.lock(snapshotID, of: wsid, .share, on: connection)
+            guard let snapshot, snapshot.deletedAt == nil else { throw APIError.noSnapshot(snapshotID, in: wsid) }
+            return try add(
+                submission, .setCurrent(snapshotID: snapshotID, liveID: liveID, discard: discard), action: .setCurrent,
+                in: workspace, on: connection)
+        }
+    }
+
+    // MARK: Common to all
+
+    private func inActiveWorkspace(
+        _ submission: Submission, _ operation: TaskOperation,
+        _ body: @Sendable (Workspace, isolated PostgresConnection) throws -> Accepted
+    ) async throws -> Accepted {
+        try await run { connection in
+            if let replay = try replay(submission, operation, on: connection) { return replay }
+            // Shared: disabling the workspace waits for us, other submissions do not.
+            guard let workspace = try Workspaces.lock(submission.wsid, .share, on: connection) else {
+                throw APIError.noWorkspace(submission.wsid)
+            }
+            switch workspace.state {
+            case .active: return try body(workspace, connection)
+            case .disabled: throw APIError(.gone, "workspace \(workspace.wsid) is disabled")
+            case .provisioning, .initFailed:
+                throw APIError(
+                    .preconditionFailed, "workspace \(workspace.wsid) is \(workspace.state.rawValue), not ACTIVE")
+            }
+        }
+    }
+
+    private func run(_ body: @Sendable (isolated PostgresConnection) throws -> Accepted) async throws -> Accepted {
+        let accepted = try await pool.transaction(body)
+        // After the commit: within the transaction NOTIFY would make commits wait for each other.
+        if !accepted.isReplay { notifier.notify(.tasks) }
+        return accepted
+    }
+
+    private func replay(
+        _ submission: Submission, _ operation: TaskOperation, on connection: isolated PostgresConnection
+    ) throws -> Accepted? {
+        let task = try Tasks.find(
+            wsid: submission.wsid, operation: operation, idempotencyKey: submission.idempotencyKey, on: connection)
+        guard let task else { return nil }
+        guard task.requestHash == submission.requestHash else {
+            throw APIError(
+                .conflictIdempotentMismatch,
+                "this Idempotency-Key belongs to another request, that of task \(task.taskID)",
+                taskID: task.taskID)
+        }
+        guard let workspace = try Workspaces.get(submission.wsid, on: connection) else {
+            throw APIError.noWorkspace(submission.wsid)
+        }
+        return Accepted(task: task, workspaceState: workspace.state, isReplay: true)
+    }
+
+    private func add(
+        _ submission: Submission, _ parameters: TaskParameters, action: AuditAction, in workspace: Workspace,
+        on connection: isolated PostgresConnection
+    ) throws -> Accepted {
+        let new = NewTask(
+            taskID: UUIDv7.make(), wsid: workspace.wsid, parameters: parameters,
+            idempotencyKey: submission.idempotencyKey, requestHash: submission.requestHash,
+            requestID: submission.requestID)
+        guard let task = try Tasks.insert(new, on: connection) else {
+            // An equal request was faster.
+            if let replay = try replay(submission, parameters.operation, on: connection) { return replay }
+            throw APIError(.internal, "the task was neither added nor found")
+        }
+        let event = AuditEvent(
+            action, by: submission.actor, wsid: workspace.wsid, requestID: submission.requestID, taskID: task.taskID,
+            after: ["status": .string(task.status.rawValue), "params": .object(task.params)])
+        try Audit.insert(event, on: connection)
+        return Accepted(task: task, workspaceState: workspace.state, isReplay: false)
+    }
+}
+
+/// Where things are, as agents see them.
+struct WorkspacePaths: Sendable {
+    /// `WVS_WORKSPACE_ROOT`, without a slash at its end.
+    let mount: String
+
+    func root(_ wsid: String) -> String { "\(mount)/\(wsid)" }
+
+    func live(_ liveID: String, of wsid: String) -> String { "\(root(wsid))/live/\(liveID)" }
+}

@@ -1,0 +1,96 @@
+import HTTPServer
+import Postgres
+import Runtime
+import RuntimeCore
+
+/// Stands around every request: gives it an id, renders its errors, counts it and writes its log line.
+struct Gateway: Sendable {
+    private static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    private static let probes: Set<String> = ["/healthz", "/readyz", "/metrics"]
+    private static let buckets = [
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+    ]
+
+    private let logger: Logger
+    private let requests: Counter
+    private let durations: Histogram
+    private let active: Gauge
+
+    init(metrics: MetricsRegistry, logger: Logger) {
+        self.logger = logger
+        requests = metrics.counter(
+            .httpRequestsTotal, "HTTP requests answered.", labels: [.route, .method, .code])
+        durations = metrics.histogram(
+            .httpRequestDurationSeconds, "Time from a whole request to its answer, waits asked for included.",
+            labels: [.route, .method], buckets: Gateway.buckets)
+        active = metrics.gauge(.activeRequests, "HTTP requests being answered.")
+    }
+
+    func handle(_ request: Request, _ next: Router.Handler) async -> Response {
+        let start = MonotonicTime.now
+        active.add(1)
+        var request = request
+        let requestID = request.offeredRequestID ?? UUIDv7.make()
+        // From here on it is the one that counts.
+        request.headers[Request.requestIDHeader] = requestID
+        var response = await answer(request, next)
+        response.headers[Request.requestIDHeader] = requestID
+        active.add(-1)
+
+        let duration = MonotonicTime.now - start
+        // Labels have few values, whatever clients send.
+        let route = request.route ?? "none"
+        let method = Gateway.methods.contains(request.method) ? request.method : "other"
+        requests.add(1, route, method, String(response.status))
+        durations.observe(duration, route, method)
+        log(request, response, duration)
+        return response
+    }
+
+    private func answer(_ request: Request, _ next: Router.Handler) async -> Response {
+        do {
+            return try await next(request)
+        } catch let error as APIError {
+            return .problem(error, requestID: request.requestID)
+        } catch let refusal as Refusal {
+            var response = Response.problem(APIError(refusal), requestID: request.requestID)
+            for (name, value) in refusal.headers.fields { response.headers[name] = value }
+            return response
+        } catch is CancellationError {
+            return Gateway.departed
+        } catch let error as PostgresError where error.code == .canceled {
+            return Gateway.departed
+        } catch {
+            logger.error("request failed", [.requestID: .text(request.requestID), .error: LogValue(error)])
+            return .problem(APIError(hiding: error), requestID: request.requestID)
+        }
+    }
+
+    /// For the log: the client went away, or the server was told to end at once. Nobody reads it.
+    private static var departed: Response { Response(status: 499) }
+
+    private func log(_ request: Request, _ response: Response, _ duration: Duration) {
+        var logger = logger.with(.requestID, .text(request.requestID))
+        for (key, name) in [(LogKey.wsid, "wsid"), (.taskID, "task_id"), (.snapshotID, "snapshot_id")] {
+            if let value = request.parameters[name] { logger = logger.with(key, .text(value)) }
+        }
+        for (key, value) in response.logFields { logger = logger.with(key, value) }
+        let fields: KeyValuePairs<LogKey, LogValue> = [
+            .method: .text(request.method), .route: .text(request.route ?? "none"), .path: .text(request.path),
+            .code: .integer(Int64(response.status)), .durationMilliseconds: .number(duration.milliseconds),
+            .address: .text(request.peer),
+        ]
+        if request.route.map(Gateway.probes.contains) ?? false {
+            logger.debug("request", fields)
+        } else {
+            logger.info("request", fields)
+        }
+    }
+}
+
+extension Request {
+    static let requestIDHeader = "X-Request-Id"
+
+    /// The id under which this request is known everywhere; the gateway has seen to it that there is one.
+    var requestID: String { headers[Request.requestIDHeader] ?? "" }
+}

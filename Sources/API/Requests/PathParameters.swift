@@ -1,0 +1,21 @@
+import HTTPServer
+import Model
+import Runtime
+
+extension Request {
+    func wsid() throws(APIError) -> String { try validWorkspaceID(parameter("wsid")) }
+
+    func snapshotID() throws(APIError) -> String { try validID(parameter("snapshot_id"), "snapshot_id") }
+
+    func taskID() throws(APIError) -> String { try validID(parameter("task_id"), "task_id") }
+}
+
+func validWorkspaceID(_ text: String) throws(APIError) -> String {
+    guard WorkspaceID.isValid(text) else { throw .badRequest("wsid must match \(WorkspaceID.pattern)") }
+    return text
+}
+
+func validID(_ text: String, _ name: String) throws(APIError) -> String {
+    guard UUIDv7.isValid(text) else { throw .badRequest("\(name) must be a UUID v7 in lower case") }
+    return text
+}

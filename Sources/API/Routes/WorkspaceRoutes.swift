@@ -1,0 +1,42 @@
+import HTTPServer
+import Postgres
+import Store
+
+/// `/v1/workspaces`
+struct WorkspaceRoutes: Sendable {
+    let pool: PostgresPool
+    let enqueue: Enqueue
+
+    func add(to router: inout Router) {
+        router.on("POST", "/v1/workspaces", create)
+        router.on("GET", "/v1/workspaces", list)
+        router.on("GET", "/v1/workspaces/{wsid}", get)
+    }
+
+    @Sendable private func create(_ request: Request) async throws -> Response {
+        var body = try Body(request)
+        let wsid = try validWorkspaceID(try body.required("wsid", length: 3...63))
+        let owner = try body.required("owner", length: 1...255)
+        let uid = try body.integer("uid", in: 0...Int(Int32.max))
+        let gid = try body.integer("gid", in: 0...Int(Int32.max))
+        try body.finish()
+        let submission = try Submission(request, wsid: wsid, body: body)
+        return try await enqueue.workspace(submission, owner: owner, uid: uid, gid: gid).workspaceResponse
+    }
+
+    @Sendable private func list(_ request: Request) async throws -> Response {
+        let page = try Page(request)
+        let workspaces = try await pool.withConnection { connection in
+            try Workspaces.list(after: page.after, limit: page.limit + 1, on: connection)
+        }
+        return page.answer(
+            workspaces, to: request, key: { PageKey(createdAt: $0.createdAt, id: $0.wsid) }, json: { $0.json })
+    }
+
+    @Sendable private func get(_ request: Request) async throws -> Response {
+        let wsid = try request.wsid()
+        let workspace = try await pool.withConnection { connection in try Workspaces.get(wsid, on: connection) }
+        guard let workspace else { throw APIError.noWorkspace(wsid) }
+        return .json(200, workspace.json)
+    }
+}
