@@ -3,6 +3,7 @@ import JSON
 import Model
 import Postgres
 import Runtime
+import RuntimeCore
 import Store
 
 /// A request for a task, syntactically sound: what all asynchronous writes have in common.
@@ -123,9 +124,15 @@ struct Enqueue: Sendable {
     }
 
     private func run(_ body: @Sendable (isolated PostgresConnection) throws -> Accepted) async throws -> Accepted {
-        let accepted = try await pool.transaction(body)
+        let accepted = try await pool.transaction { connection in
+            let accepted = try body(connection)
+            Failpoint.hit("api.before_commit")
+            return accepted
+        }
+        Failpoint.hit("api.after_commit")
         // After the commit: within the transaction NOTIFY would make commits wait for each other.
         if !accepted.isReplay { notifier.notify(.tasks) }
+        Failpoint.hit("api.before_answer")
         return accepted
     }
 
