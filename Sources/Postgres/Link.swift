@@ -71,15 +71,18 @@ final class Link {
 
     /// The next result of what was sent, or nil where a statement's results end. Blocks; what is still to be sent goes out.
     func nextResult() throws(PostgresError) -> QueryResult? {
-        var deadline: MonotonicTime?
+        var canceling: CancelRequest?
         while true {
             let unsent = PQflush(raw)
             if unsent < 0 { throw broken() }
             if unsent == 0, PQisBusy(raw) == 0 { break }
-            let ready = try wait(forWriting: unsent == 1, interruptible: deadline == nil, until: deadline)
-            if ready == .interrupted { deadline = try requestCancel() }
-            if ready == .late { throw broken("the server did not answer in time to a request to cancel") }
-            if ready == .socket, PQconsumeInput(raw) == 0 { throw broken() }
+            switch try wait(
+                forWriting: unsent == 1, interruptible: canceling == nil, until: canceling?.nextAttempt)
+            {
+            case .socket: if PQconsumeInput(raw) == 0 { throw broken() }
+            case .interrupted: canceling = try requestCancel(CancelRequest(deadline: .now + Link.grace))
+            case .late: canceling = try canceling.map(requestCancel)
+            }
         }
         guard let result = PQgetResult(raw) else {
             if PQstatus(raw) != CONNECTION_OK { throw broken() }
@@ -155,22 +158,34 @@ final class Link {
         return deadline.map { $0.remaining == .zero } == true ? .late : .socket
     }
 
+    private struct CancelRequest {
+        let deadline: MonotonicTime
+        var pause = Duration.milliseconds(20)
+        var nextAttempt = MonotonicTime.now
+    }
+
     /// Tells the server, over a connection of its own, to end what runs here. Blocks, at most for `tcp_user_timeout`.
-    private func requestCancel() throws(PostgresError) -> MonotonicTime {
-        guard let handle = PQgetCancel(raw) else { throw broken("the server can not be told to cancel") }
+    ///
+    /// It has to be said again until there is an answer: a session that has not yet read the statement ignores it.
+    private func requestCancel(_ request: CancelRequest) throws(PostgresError) -> CancelRequest {
+        guard request.deadline > .now, let handle = PQgetCancel(raw) else {
+            isBroken = true
+            throw Link.canceled
+        }
         defer { PQfreeCancel(handle) }
         var reason = [CChar](repeating: 0, count: 256)
         // Where nobody answers, the deadline ends the call.
         _ = PQcancel(handle, &reason, CInt(reason.count))
-        return .now + Link.grace
+        var next = request
+        next.nextAttempt = .now + request.pause
+        next.pause = min(request.pause * 2, .seconds(1))
+        return next
     }
 
-    /// Whether nothing waits to be read. On an idle connection that would be the server's farewell.
+    /// Whether nothing waits to be read. On an idle connection that is the server's farewell, or nothing worth a thought.
     private var isQuiet: Bool {
         var descriptor = pollfd(fd: PQsocket(raw), events: CShort(POLLIN), revents: 0)
-        guard poll(&descriptor, 1, 0) > 0 else { return true }
-        // A notice or a changed server setting is harmless; reading tells them from an end of file.
-        return PQconsumeInput(raw) == 1 && PQstatus(raw) == CONNECTION_OK && PQisBusy(raw) == 0
+        return poll(&descriptor, 1, 0) == 0
     }
 
     private func check(_ outcome: CInt) throws(PostgresError) { if outcome != 1 { throw broken() } }

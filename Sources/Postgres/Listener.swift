@@ -100,7 +100,7 @@ package final class Listener: Service {
     private func connect() async throws -> PostgresConnection {
         let connection = try await opener.run { [settings] in try PostgresConnection(connecting: settings) }
         try await connection.prepareSession()
-        try await connection.lend(interruptedBy: try Cancellation(), onConnect).get()
+        try await connection.use(interruptedBy: try Cancellation(), onConnect)
         return connection
     }
 
@@ -112,18 +112,18 @@ package final class Listener: Service {
                 (state.subscriptions.filter { !known.contains($0.key) }, Set(state.subscriptions.values.map(\.channel)))
             }
             let missing = channels.subtracting(heard)
-            try await connection.lend(interruptedBy: try Cancellation()) { connection in
+            try await connection.use(interruptedBy: try Cancellation()) { connection in
                 for channel in missing { try connection.script("LISTEN \(quoted(channel))") }
-            }.get()
+            }
             heard.formUnion(missing)
             known.formUnion(new.keys)
             new.values.forEach { deliver(.resumed, to: $0) }
 
-            let received = try await connection.lend(interruptedBy: wake) { connection in
+            let received = try await connection.use(interruptedBy: wake) { connection in
                 try connection.waitForNotifications(Listener.silence)
-            }.get()
+            }
             if received.isEmpty, !wake.isCancelled {
-                try await connection.lend(interruptedBy: try Cancellation()) { try $0.script("") }.get()
+                try await connection.use(interruptedBy: try Cancellation()) { try $0.script("") }
             }
             for notification in received { deliver(notification) }
         }

@@ -207,14 +207,6 @@ package actor PostgresConnection {
         case stale
         /// It ran. The next borrower can have the connection if `isReusable`.
         case ended(Swift.Result<Result, any Error>, isReusable: Bool)
-
-        /// For who can not turn to another connection.
-        func get() throws -> Result {
-            switch self {
-            case .stale: throw PostgresError(.connectionLost, "the server closed the connection")
-            case .ended(let result, _): try result.get()
-            }
-        }
     }
 
     /// Runs a borrower's closure; `cancellation` interrupts its statements.
@@ -223,10 +215,17 @@ package actor PostgresConnection {
     ) -> Loan<Result> {
         // One system call, no round trip.
         guard link.isUsable else { return .stale }
+        let result = Swift.Result { try use(interruptedBy: cancellation, body) }
+        return .ended(result, isReusable: link.isUsable)
+    }
+
+    /// Runs a closure for the one owner that this connection has.
+    func use<Result>(
+        interruptedBy cancellation: Cancellation, _ body: @Sendable (isolated PostgresConnection) throws -> Result
+    ) throws -> Result {
         link.cancellation = cancellation
         defer { link.cancellation = nil }
-        let result = Swift.Result { try body(self) }
-        return .ended(result, isReusable: link.isUsable)
+        return try body(self)
     }
 
     private func checkCanceled() throws(PostgresError) {

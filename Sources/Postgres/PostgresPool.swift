@@ -147,7 +147,7 @@ package final class PostgresPool: Service {
             let connection = try await opener.run { [settings] in try PostgresConnection(connecting: settings) }
             let cancellation = try Cancellation()
             try await connection.prepareSession()
-            try await connection.lend(interruptedBy: cancellation, onConnect).get()
+            try await connection.use(interruptedBy: cancellation, onConnect)
             let wasUnreachable = state.withLock { $0.isUnreachable }
             perform { state in
                 state.accept(opened: PooledConnection(connection: connection, cancellation: cancellation))
