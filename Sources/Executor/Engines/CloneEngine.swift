@@ -14,18 +14,41 @@ package protocol CloneEngine: Sendable {
     func probe(mount: CInt) throws
 
     /// Clones the directory `source` of the open directory `from` as `target` into the open directory `to`, where that name
-    /// must be free. Until it is complete nobody but the executor can enter the new tree. What fails or is cancelled is removed again.
+    /// must be free. Until the clone is complete its root is closed to everybody but the executor.
     ///
-    /// - Throws: `CancellationError` within 100 ms of a cancellation; `SystemError` with the path of the entry, for example
-    ///   ENOSPC; `NestedMount`.
+    /// Paths in errors are relative to the tree.
+    ///
+    /// - Parameter onFailure: what happens to an incomplete clone.
+    /// - Throws: `CancellationError` within 100 ms of a cancellation, plus the time of a removal; `SystemError` with the path
+    ///   of the entry, for example ENOSPC; `NestedMount`; `TreeChanged`.
     func clone(
-        from: CInt, _ source: String, to: CInt, _ target: String, progress: CloneProgress, cancellation: Cancellation
+        from: CInt, _ source: String, to: CInt, _ target: String, onFailure: PartialClone, progress: CloneProgress,
+        cancellation: Cancellation
     ) throws -> CloneSummary
 
     /// Removes a tree, however it came into being; nothing of that name is no error.
     ///
     /// - Throws: `CancellationError`, and then what is left keeps its name; `SystemError`; `NestedMount`.
     func remove(in parent: CInt, _ name: String, progress: CloneProgress, cancellation: Cancellation) throws
+}
+
+/// What becomes of a clone that failed or was cancelled.
+package enum PartialClone: Sendable {
+    /// It is removed before the error is thrown.
+    case remove
+    /// It keeps its name: for a caller who has no time to lose and can move it out of the way.
+    case leave
+}
+
+extension CloneEngine {
+    /// As the other, and removes what it could not complete.
+    package func clone(
+        from: CInt, _ source: String, to: CInt, _ target: String, progress: CloneProgress = CloneProgress(),
+        cancellation: Cancellation
+    ) throws -> CloneSummary {
+        try clone(
+            from: from, source, to: to, target, onFailure: .remove, progress: progress, cancellation: cancellation)
+    }
 }
 
 /// What may be relied on beyond a faithful copy.

@@ -1,0 +1,43 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "wvs_tree.h"
+
+#include <linux/fs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+ssize_t wvs_getdents64(int directory, void *buffer, size_t size) {
+    return syscall(SYS_getdents64, directory, buffer, size);
+}
+
+int wvs_ficlone(int target, int source) { return ioctl(target, FICLONE, source); }
+
+int wvs_ficlonerange(int target, int source, off_t offset, uint64_t length) {
+    struct file_clone_range range = {
+        .src_fd = source, .src_offset = (uint64_t)offset, .src_length = length, .dest_offset = (uint64_t)offset};
+    return ioctl(target, FICLONERANGE, &range);
+}
+
+ssize_t wvs_copy_file_range(int source, int target, size_t length) {
+    return copy_file_range(source, NULL, target, NULL, length, 0);
+}
+
+int wvs_own_umask(void) {
+    if (unshare(CLONE_FS) != 0) return -1;
+    umask(0);
+    return 0;
+}
+
+int wvs_sync_file_system(int descriptor) { return syncfs(descriptor); }
+
+int wvs_make_mutable(int descriptor) {
+    int flags = 0;
+    if (ioctl(descriptor, FS_IOC_GETFLAGS, &flags) != 0) return -1;
+    int mutable = flags & ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
+    if (mutable == flags) return 0;
+    return ioctl(descriptor, FS_IOC_SETFLAGS, &mutable) != 0 ? -1 : 1;
+}

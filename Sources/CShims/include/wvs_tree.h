@@ -1,0 +1,24 @@
+// What cloning, removing and syncing trees needs and Swift's view of glibc lacks. No logic.
+#pragma once
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+static const int WVS_O_NOATIME = __O_NOATIME;
+static const int WVS_O_TMPFILE = __O_TMPFILE;
+static const int WVS_SEEK_DATA = 3; // lseek(2)
+static const int WVS_SEEK_HOLE = 4;
+
+ssize_t wvs_getdents64(int directory, void *buffer, size_t size);
+int wvs_ficlone(int target, int source);
+// Clones `length` bytes; 0 means up to the end of the source.
+int wvs_ficlonerange(int target, int source, off_t offset, uint64_t length);
+// Both descriptors' offsets move.
+ssize_t wvs_copy_file_range(int source, int target, size_t length);
+// Gives the calling thread a umask of its own, 0.
+int wvs_own_umask(void);
+int wvs_sync_file_system(int descriptor);
+// Clears the immutable and append-only flags (chattr(1)). 1: there were some; 0: none; -1: errno.
+int wvs_make_mutable(int descriptor);
