@@ -95,8 +95,8 @@ let package = Package(
         tests(
             "Worker",
             [
-                "ExecutorRPC", "GRPCTransport", "JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store",
-                "TestSupport", "Worker",
+                "ExecutorRPC", "GRPCTransport", "JSON", "Migrations", "Model", "Postgres", "Runtime", "RuntimeCore",
+                "Store", "TestSupport", "Worker",
             ]),
         tests("Executor", ["Executor", "ExecutorRPC", "Quiesce", "Runtime", "RuntimeCore", "TestSupport"]),
         tests("Commands", ["Commands", "TestSupport"]),

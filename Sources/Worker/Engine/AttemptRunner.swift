@@ -8,6 +8,7 @@ import Store
 
 /// Does what an `Attempt` says: calls executors and writes to the ledger.
 struct AttemptRunner: Sendable {
+    private static let progressTimeout = Duration.seconds(5)
     private static let databaseBackoff = Backoff(base: .milliseconds(50), limit: .seconds(2))
 
     let ledger: Ledger
@@ -167,7 +168,7 @@ struct AttemptRunner: Sendable {
         while true {
             do {
                 try await Task.sleep(for: options.progressInterval)
-                let state = try await executor.getTask(request, deadline: options.progressInterval)
+                let state = try await executor.getTask(request, deadline: AttemptRunner.progressTimeout)
                 guard case .running(_, _, let progress) = state else { continue }
                 try await ledger.storeProgress(progress.json, of: task.ownership)
             } catch {

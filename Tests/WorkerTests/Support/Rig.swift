@@ -1,4 +1,5 @@
 import ExecutorRPC
+import Migrations
 import Model
 import Postgres
 import Runtime
@@ -17,19 +18,31 @@ struct Rig: Sendable {
 
     static let logger = Logger(level: .error)
 
+    /// Rigs at a time: more would only slow each other down, and short leases would end.
+    private static let slots = AsyncSemaphore(4)
+
     /// Lends a rig; everything in it has ended afterwards.
-    static func with(
-        _ body: @Sendable (Rig) async throws -> Void
-    ) async throws {
+    static func with(_ body: @Sendable (Rig) async throws -> Void) async throws {
+        try await slots.wait()
+        defer { slots.signal() }
         try await TestDatabase.with { database in try await with(dsn: database.dsn, body) }
     }
 
-    static func with(dsn: String, _ body: @Sendable (Rig) async throws -> Void) async throws {
+    /// The same on a server of its own, which the test may stop.
+    static func withServer(_ body: @Sendable (Rig, TestServer) async throws -> Void) async throws {
+        try await slots.wait()
+        defer { slots.signal() }
+        let server = try await TestServer.start()
+        try await migrate(server)
+        try await with(dsn: server.dsn()) { rig in try await body(rig, server) }
+    }
+
+    private static func with(dsn: String, _ body: @Sendable (Rig) async throws -> Void) async throws {
         let executor = ScriptedExecutor()
         let server = try ExecutorServer(
             address: "127.0.0.1:0", service: executor, drainTimeout: .zero, logger: logger)
         let serving = Task { try await server.run() }
-        let pool = PostgresPool(dsn: dsn, size: 8, logger: logger)
+        let pool = PostgresPool(dsn: dsn, size: 4, logger: logger)
         let rig = Rig(dsn: dsn, pool: pool, executor: executor, addresses: ["127.0.0.1:\(server.port)"])
         let outcome: Result<Void, any Error>
         do { outcome = .success(try await body(rig)) } catch { outcome = .failure(error) }
@@ -63,9 +76,7 @@ struct Rig: Sendable {
     }
 
     /// Runs an engine while `body` runs, and shuts it down.
-    func running(
-        _ engine: TaskEngine, _ body: () async throws -> Void
-    ) async throws {
+    func running(_ engine: TaskEngine, _ body: () async throws -> Void) async throws {
         let run = Task { try await engine.run() }
         let outcome: Result<Void, any Error>
         do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
@@ -122,7 +133,8 @@ struct Rig: Sendable {
 
     func enqueueSnapshot(in wsid: String = "ws-1", maxAttempts: Int = 5, timeout: Int = 300) async throws -> String {
         try await enqueue(
-            .snapshotCreate(snapshotID: UUIDv7.make(), message: "m"), in: wsid, maxAttempts: maxAttempts, timeout: timeout)
+            .snapshotCreate(snapshotID: UUIDv7.make(), message: "m"), in: wsid, maxAttempts: maxAttempts,
+            timeout: timeout)
     }
 
     func task(_ id: String) async throws -> TaskRecord {
@@ -146,11 +158,36 @@ struct Rig: Sendable {
         _ = try await pool.query("SELECT pg_notify('wvs_cancel', \(id))")
     }
 
+    func leaseEnd(of id: String) async throws -> Timestamp? {
+        try await pool.query("SELECT lease_expires_at FROM wvs.tasks WHERE task_id = \(id)").first?.first()
+    }
+
+    /// Applies the migrations on a server of the test's own.
+    private static func migrate(_ server: TestServer) async throws {
+        let pool = PostgresPool(dsn: server.dsn(), size: 1, logger: logger)
+        try await Migrator(
+            pool: pool, migrations: try Migration.load(from: TestDatabase.migrationsFolder), logger: logger
+        ).up()
+        await pool.close()
+    }
+
     /// Waits until a task has one of these states, and answers it.
     @discardableResult
     func wait(for id: String, _ status: TaskStatus...) async throws -> TaskRecord {
         try await eventually("task \(id) is \(status)") { status.contains(try await task(id).status) }
         return try await task(id)
+    }
+
+    /// Waits until the pool reaches its server again.
+    func reconnected() async throws {
+        try await eventually("the database is back") {
+            do {
+                _ = try await pool.query("SELECT")
+                return true
+            } catch let error as PostgresError where error.isUnavailable {
+                return false
+            }
+        }
     }
 
     /// The states that the audit trail tells of a task, oldest first.

@@ -56,8 +56,12 @@ final class ScriptedExecutor: ExecutorService {
     func report(_ progress: Progress, of taskID: String) { state.withLock { $0.progress[taskID] = progress } }
 
     var calls: [Call] { state.withLock { $0.calls } }
-    func calls(_ kind: Call.Kind, of taskID: String) -> [Call] { calls.filter { $0.kind == kind && $0.taskID == taskID } }
+    func calls(_ kind: Call.Kind, of taskID: String) -> [Call] {
+        calls.filter { $0.kind == kind && $0.taskID == taskID }
+    }
     func isPublished(_ taskID: String) -> Bool { state.withLock { $0.published[taskID] != nil } }
+    /// Executions that have not ended.
+    var running: Int { state.withLock { $0.running.values.reduce(0, +) } }
     /// The most executions that ran in one workspace at a time.
     var mostRunningInOneWorkspace: Int { state.withLock { $0.mostRunning } }
 
@@ -121,7 +125,7 @@ final class ScriptedExecutor: ExecutorService {
 
     func getTask(_ request: GetTaskRequest, context: CallContext) async throws -> GetTaskResponse {
         let progress = state.withLock { $0.progress[request.taskID] }
-        return progress.map { .running(wsid: "", fence: 1, progress: $0) } ?? .idle
+        return progress.map { .running(wsid: "ws-1", fence: 1, progress: $0) } ?? .idle
     }
 }
 
@@ -157,7 +161,8 @@ extension Receipt {
     static let example = Receipt(
         acknowledgements: [
             Acknowledgement(
-                sidecarID: "sidecar", nonce: "nonce", method: "cgroup2", consistency: "quiesced", processes: 1, threads: 2,
+                sidecarID: "sidecar", nonce: "nonce", method: "cgroup2", consistency: "quiesced", processes: 1,
+                threads: 2,
                 flushedFiles: 3, freezeMilliseconds: 0.5, flushMilliseconds: 1.5,
                 frozenAt: "2026-02-17T12:00:00.000000Z", held: true)
         ], consistency: "quiesced", windowMilliseconds: 4.5)
