@@ -6,7 +6,8 @@ package enum Workspaces {
     private static let columns =
         "wsid, owner, state, root_path, current_path, current_snapshot_id, uid, gid, fence_seq, created_at, updated_at"
 
-    /// Adds a workspace in the state PROVISIONING; nil if one of that name exists.
+    /// Adds a workspace in the state PROVISIONING; nil if one of that name exists. Waits for a concurrent transaction that adds
+    /// it.
     package static func insert(
         wsid: String, owner: String, rootPath: String, currentPath: String, uid: Int?, gid: Int?,
         on connection: isolated PostgresConnection
@@ -15,7 +16,8 @@ package enum Workspaces {
             """
             INSERT INTO wvs.workspaces (wsid, owner, root_path, current_path, uid, gid)
             VALUES (\(wsid), \(owner), \(rootPath), \(currentPath), \(uid), \(gid))
-            ON CONFLICT (wsid) DO NOTHING
+            -- No target: of two at once, one may run into the unique root_path instead of the key.
+            ON CONFLICT DO NOTHING
             RETURNING \(unescaped: columns)
             """
         ).first.map(decode)

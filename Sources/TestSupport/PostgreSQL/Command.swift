@@ -3,8 +3,8 @@ private import Glibc
 import Runtime
 import RuntimeCore
 
-/// A program run to its end, for setting tests up.
-enum Command {
+/// A program run to its end.
+package enum Command {
     private static let threads = BlockingPool(label: "test.command", width: 4)
 
     struct Failure: Error, CustomStringConvertible {
@@ -16,7 +16,7 @@ enum Command {
 
     /// Runs `words` and answers what it printed; throws unless its exit status is 0.
     @discardableResult
-    static func run(_ words: [String]) async throws -> String {
+    package static func run(_ words: [String]) async throws -> String {
         try await threads.run { try runBlocking(words) }
     }
 

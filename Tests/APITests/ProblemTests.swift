@@ -1,0 +1,68 @@
+import JSON
+import Runtime
+import TestSupport
+import Testing
+
+@Suite struct ProblemTests {
+    private func problem(_ response: TestResponse) throws -> JSONValue {
+        #expect(response["Content-Type"] == "application/problem+json")
+        let problem = try JSONValue(parsing: response.body)
+        #expect(problem["type"] == "about:blank")
+        #expect(problem["status"] == .integer(Int64(response.status)))
+        #expect(problem["request_id"]?.string == response["X-Request-Id"])
+        #expect(problem["title"]?.string?.isEmpty == false)
+        #expect(problem["detail"]?.string?.isEmpty == false)
+        return problem
+    }
+
+    @Test("what the server refuses before a handler has the same shape as what a handler refuses")
+    func shape() async throws {
+        try await TestAPI.with { api in
+            let route = try await RawConnection.request("GET", "/v2/workspaces", at: api.address)
+            #expect(route.status == 404)
+            #expect(try problem(route)["code"] == "WVS_NOT_FOUND")
+
+            let method = try await RawConnection.request("PUT", "/v1/workspaces", at: api.address)
+            #expect(method.status == 405)
+            #expect(method["Allow"] == "GET, HEAD, OPTIONS, POST")
+            #expect(try problem(method)["code"] == "WVS_BAD_REQUEST")
+
+            let large = try await api.postText("/v1/workspaces", String(repeating: "a", count: (1 << 20) + 1))
+            #expect(large.status == 413)
+            #expect(try problem(large)["code"] == "WVS_BAD_REQUEST")
+
+            for type in ["text/plain", "application/x-www-form-urlencoded", nil] {
+                let typed = try await api.postText("/v1/workspaces", "{}", type: type)
+                #expect(typed.status == 415)
+                #expect(try problem(typed)["code"] == "WVS_BAD_REQUEST")
+            }
+
+            let headers = [("X", String(repeating: "a", count: 33_000))]
+            let wide = try await RawConnection.request("GET", "/v1/workspaces", at: api.address, headers: headers)
+            #expect(wide.status == 431)
+            #expect(try problem(wide)["code"] == "WVS_BAD_REQUEST")
+
+            let encoded = try await RawConnection.request("GET", "/v1/workspaces/a%2Fb", at: api.address)
+            #expect(encoded.status == 400)
+            #expect(try problem(encoded)["code"] == "WVS_BAD_REQUEST")
+
+            let absent = try await RawConnection.request("GET", "/v1/workspaces/nobody", at: api.address)
+            #expect(try problem(absent)["code"] == "WVS_NOT_FOUND")
+        }
+    }
+
+    @Test("a request id is taken where it is fit for a log, and made up otherwise")
+    func requestID() async throws {
+        try await TestAPI.with { api in
+            for (offered, isTaken) in [
+                ("abc-1", true), (String(repeating: "x", count: 128), true), ("", false), ("a b", false),
+                (String(repeating: "x", count: 129), false), ("naïve", false),
+            ] {
+                let answer = try await RawConnection.request(
+                    "GET", "/v1/workspaces/nobody", at: api.address, headers: [("X-Request-Id", offered)])
+                let id = answer["X-Request-Id"] ?? ""
+                #expect(isTaken ? id == offered : UUIDv7.isValid(id))
+            }
+        }
+    }
+}
