@@ -112,17 +112,19 @@ package struct FreezeCoordinator {
     package static func releaseLeftover(controlDirectory: CInt, executorID: String) throws(QuiesceError) -> Bool {
         let file = ControlFile(directory: ControlDirectory(descriptor: controlDirectory))
         return try input { () throws(SystemError) in
-            try file.update { reading in
-                guard var document = reading.document, document.executor == executorID,
-                    document.state == .requestFreeze || document.state == .frozen
-                else { return nil }
-                document.state = .requestResume
-                // Without acknowledgements no sidecar can say that it was held for a reader that is gone.
-                document.acknowledgements = [:]
-                document.expectCurrent = nil
-                return document
-            }.written
+            try file.update { released($0, executorID: executorID) }.written
         }
+    }
+
+    static func released(_ reading: Reading, executorID: String) -> ControlDocument? {
+        guard var document = reading.document, document.executor == executorID,
+            document.state == .requestFreeze || document.state == .frozen
+        else { return nil }
+        document.state = .requestResume
+        // Without acknowledgements no sidecar can say that it was held for a reader that is gone.
+        document.acknowledgements = [:]
+        document.expectCurrent = nil
+        return document
     }
 }
 

@@ -73,6 +73,14 @@ final class FakeAgent: FrozenAgent, @unchecked Sendable {
 
     func sees(current target: String) -> Bool { state.withLock { $0.current == target } }
 
+    /// The guardian's clock runs out now.
+    func lapse() {
+        state.withLock { state in
+            state.hasLapsed = state.deadline != nil
+            state.isFrozen = false
+        }
+    }
+
     /// What the guardian does by itself, seen when somebody looks.
     @discardableResult
     private static func settle(_ state: inout State) -> State {

@@ -9,6 +9,9 @@ final class SidecarThread: @unchecked Sendable {
     // Unchecked: `thread` is set before anybody else can see it; the participant lives on the thread.
     let id: String
     let agent: FakeAgent
+    private let isPaused = Mutex(false)
+    private let steps = Mutex(0)
+    private let mayStart = Mutex(false)
     private let stopping: Cancellation
     private let dying: Cancellation
     private let ended: Cancellation
@@ -25,7 +28,7 @@ final class SidecarThread: @unchecked Sendable {
         ended = try Cancellation()
         let registered = try Cancellation()
         let descriptor = scratch.descriptor
-        let (stopping, dying, ended) = (stopping, dying, ended)
+        let (stopping, dying, ended, isPaused, steps, mayStart) = (stopping, dying, ended, isPaused, steps, mayStart)
         startThread {
             defer { ended.cancel() }
             do {
@@ -40,7 +43,11 @@ final class SidecarThread: @unchecked Sendable {
                         participant.registration = nil
                         return
                     }
-                    _ = participant.step()
+                    if !isPaused.withLock({ $0 }) {
+                        _ = participant.step()
+                        mayStart.withLock { $0 = participant.mayStartAgent }
+                    }
+                    steps.withLock { $0 += 1 }
                     var stop = pollfd(fd: stopping.descriptor, events: Int16(POLLIN), revents: 0)
                     poll(&stop, 1, 1)
                 }
@@ -61,6 +68,22 @@ final class SidecarThread: @unchecked Sendable {
     func stop() throws {
         stopping.cancel()
         try ended.wait()
+    }
+
+    /// As if stopped by a signal; its guardian goes on.
+    func pause() {
+        isPaused.withLock { $0 = true }
+        pass()
+    }
+
+    func goOn() { isPaused.withLock { $0 = false } }
+
+    var mayStartAgent: Bool { mayStart.withLock { $0 } }
+
+    /// Returns when it has looked twice more.
+    func pass() {
+        let start = steps.withLock { $0 }
+        while steps.withLock({ $0 }) < start + 2 { usleep(300) }
     }
 
     /// As if killed: the lock goes, the registration stays, the guardian thaws.
