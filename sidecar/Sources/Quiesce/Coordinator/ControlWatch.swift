@@ -5,23 +5,39 @@ import RuntimeCore
 /// Waits for something to happen in `.wvs`: inotify where it works, and a poll beside it always, since events never cross
 /// from one mount of a network file system to another.
 final class ControlWatch {
+    /// Closing an inotify descriptor waits for an RCU grace period, 10 ms and more: those that are done with wait here for
+    /// the next handshake.
+    private static let idle = Mutex<[CInt]>([])
+    private static let mostIdle = 16
+
     /// Negative where there is none; poll(2) passes over it.
     private let inotify: CInt
+    private let document: CInt
     private let registrations: CInt
     /// Something happened among the registrations since this was last cleared.
     var registrationsChanged = true
 
     /// Without inotify (its limits are per user) only the poll is left: slower, not wrong.
     init(_ directory: CInt) {
-        inotify = inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC))
+        inotify = Self.idle.withLock { $0.popLast() } ?? inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC))
         let folder = "/proc/self/fd/\(directory)/"
-        _ = inotify_add_watch(inotify, folder + ControlFile.name, UInt32(IN_MODIFY))
+        document = inotify_add_watch(inotify, folder + ControlFile.name, UInt32(IN_MODIFY))
         // A dying sidecar closes its registration, which it holds open for writing.
         registrations = inotify_add_watch(
             inotify, folder + RegistrationFolder.name, UInt32(IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE))
     }
 
-    deinit { if inotify >= 0 { close(inotify) } }
+    deinit {
+        guard inotify >= 0 else { return }
+        for watch in [document, registrations] where watch >= 0 { inotify_rm_watch(inotify, watch) }
+        drain()
+        let isKept = Self.idle.withLock { idle in
+            guard idle.count < Self.mostIdle else { return false }
+            idle.append(inotify)
+            return true
+        }
+        if !isKept { close(inotify) }
+    }
 
     /// Returns when something happened, at `deadline`, or once `cancellation` is cancelled.
     func wait(until deadline: MonotonicTime, cancellation: Cancellation) {

@@ -54,10 +54,10 @@ package struct FreezeCoordinator {
             FreezeSession(directory: try control.duplicate(), request: request, timeout: timeout, logger: logger)
         }
         let watch = ControlWatch(control.descriptor)
+        let renewal = try input { () throws(SystemError) in try LeaseThread(session, logger: logger) }
         do {
             try awaitFrozen(session, watch, cancellation)
             Failpoint.hit("quiesce.frozen_seen")
-            let renewal = try input { () throws(SystemError) in try LeaseThread(session, logger: logger) }
             return Freeze(session: session, watch: watch, renewal: renewal, epoch: epoch)
         } catch {
             session.abandon()

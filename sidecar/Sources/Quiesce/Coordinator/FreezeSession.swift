@@ -35,6 +35,12 @@ final class FreezeSession: Sendable {
         return .write
     }
 
+    /// Renews the lease where it stands frozen and that is due.
+    func renew() throws(SystemError) -> CoordinatorMachine.Step {
+        guard machine.withLock({ $0.phase == .frozen && $0.nextDue <= .now }) else { return .wait }
+        return try turn()
+    }
+
     /// Reads the document, and says where the freeze stands.
     func observe() -> CoordinatorMachine.Step {
         let reading = file.read()

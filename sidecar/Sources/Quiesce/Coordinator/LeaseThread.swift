@@ -3,6 +3,8 @@ private import Glibc
 import RuntimeCore
 
 /// Renews a freeze's lease every third of it, while the caller of `freeze` is busy reading the tree.
+///
+/// Started with the request, so that nobody waits for it frozen; it leaves the document alone until the freeze stands.
 final class LeaseThread {
     private var thread: pthread_t?
     private let stopping: Cancellation
@@ -52,17 +54,16 @@ final class LeaseThread {
                 var stop = pollfd(fd: stopping.descriptor, events: Int16(POLLIN), revents: 0)
                 _ = poll(&stop, 1, CInt(clamping: (due.remaining + .microseconds(999)).wholeMilliseconds))
                 if stopping.isCancelled { return }
-                guard due.remaining == .zero else { continue }
                 do {
-                    if case .failed(let reason) = try session.turn() {
+                    if case .failed(let reason) = try session.renew() {
                         // The caller is told by `check` and `resume`.
                         return logger.warn("the freeze is broken", [.reason: LogValue(reason)])
                     }
-                    due = session.nextDue
                 } catch {
                     logger.warn("the freeze's lease could not be renewed", [.error: LogValue(error)])
-                    due = .now + .milliseconds(50)
                 }
+                // Not at once: it may be the caller who is about to write.
+                due = max(session.nextDue, .now + .milliseconds(10))
             }
         }
     }
