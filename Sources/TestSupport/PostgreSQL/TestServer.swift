@@ -8,37 +8,46 @@ import RuntimeCore
 package final class TestServer: Sendable {
     /// Holds data, socket and log.
     package let folder: String
+    /// 5432, which names the socket; of TCP only where the server speaks it.
+    package let port: UInt16
     private let binaries: String
     /// The watcher ends the server once this end of its pipe is closed, which the kernel does for a killed process.
     private let lifeline: FileDescriptor
 
-    private init(folder: String, binaries: String, lifeline: consuming FileDescriptor) {
+    private init(folder: String, port: UInt16, binaries: String, lifeline: consuming FileDescriptor) {
         self.folder = folder
+        self.port = port
         self.binaries = binaries
         self.lifeline = lifeline
     }
 
     /// Makes a cluster and starts it.
     ///
-    /// - Parameter options: further lines for `postgresql.conf`.
-    package static func start(options: [String] = []) async throws -> TestServer {
+    /// - Parameter encrypted: speak TLS on a free port of 127.0.0.1 too, with a certificate of its own, `server.crt` in the folder.
+    package static func start(encrypted: Bool = false) async throws -> TestServer {
         let binaries = try await binaries()
         let folder = try makeScratchFolder()
         let lifeline = try watch(folder: folder, binaries: binaries)
-        let server = TestServer(folder: folder, binaries: binaries, lifeline: lifeline)
+        let port = encrypted ? try freePort() : 5432
+        let server = TestServer(folder: folder, port: port, binaries: binaries, lifeline: lifeline)
         try await Command.run(
             asPostgres([
                 "\(binaries)/initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8",
                 "--locale=C.UTF-8", "--pgdata=\(folder)/data",
             ]))
-        let settings =
-            [
-                "listen_addresses = ''", "unix_socket_directories = '\(folder)'", "fsync = off",
-                "full_page_writes = off",
-                "max_connections = 300", "shared_buffers = 64MB", "log_min_messages = warning",
-                // Anything but UTC, so that a client that relies on it is found out.
-                "timezone = 'Asia/Kathmandu'",
-            ] + options
+        var settings = [
+            "listen_addresses = ''", "unix_socket_directories = '\(folder)'", "port = \(port)", "fsync = off",
+            "full_page_writes = off", "max_connections = 300", "shared_buffers = 64MB", "log_min_messages = warning",
+            // Anything but UTC, so that a client that relies on it is found out.
+            "timezone = 'Asia/Kathmandu'",
+        ]
+        if encrypted {
+            try await makeCertificate(in: folder)
+            settings += [
+                "listen_addresses = '127.0.0.1'", "ssl = on", "ssl_cert_file = '\(folder)/server.crt'",
+                "ssl_key_file = '\(folder)/server.key'",
+            ]
+        }
         try append(settings, to: "\(folder)/data/postgresql.conf")
         try await server.start()
         return server
@@ -46,7 +55,7 @@ package final class TestServer: Sendable {
 
     /// - Parameter database: `postgres` is always there.
     package func dsn(database: String = "postgres") -> String {
-        "host=\(folder) port=5432 user=postgres dbname=\(database)"
+        "host=\(folder) port=\(port) user=postgres dbname=\(database)"
     }
 
     /// Starts again after `stop`; returns when it takes connections.
@@ -91,6 +100,32 @@ package final class TestServer: Sendable {
         let script = "cat; \(stop.joined(separator: " ")); rm -rf '\(folder)'"
         _ = try Command.spawn(["sh", "-c", script], input: theirs.raw)
         return ours
+    }
+
+    private static func makeCertificate(in folder: String) async throws {
+        try await Command.run(
+            asPostgres([
+                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
+                "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "\(folder)/server.key", "-out",
+                "\(folder)/server.crt",
+            ]))
+    }
+
+    /// A port that was free a moment ago.
+    private static func freePort() throws -> UInt16 {
+        let listener = FileDescriptor(
+            owning: try systemCall("socket") { socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0) })
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        try withUnsafeMutablePointer(to: &address) { pointer in
+            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                _ = try systemCall("bind") { bind(listener.raw, pointer, size) }
+                _ = try systemCall("getsockname") { getsockname(listener.raw, pointer, &size) }
+            }
+        }
+        return UInt16(bigEndian: address.sin_port)
     }
 
     private static func append(_ lines: [String], to path: String) throws {
