@@ -9,6 +9,13 @@ package struct Migration: Sendable, Equatable {
     /// nil where there is no way back.
     package let down: String?
 
+    package init(version: Int64, name: String, up: String, down: String?) {
+        self.version = version
+        self.name = name
+        self.up = up
+        self.down = down
+    }
+
     /// Reads a folder in golang-migrate's file format, in ascending order. Files of other names are no migrations.
     package static func load(from folder: String) throws -> [Migration] {
         var parts: [Int64: (name: String, up: String?, down: String?)] = [:]

@@ -56,7 +56,7 @@ package struct PostgresError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// One line of a libpq message with whatever stands in double quotes hidden: there may be values, and parts of a password where
+/// A libpq message on one line, with whatever stands in double quotes hidden: there may be values, and parts of a password where
 /// a connection string was misread.
 func withoutValues(_ message: String) -> String {
     var text = ""
@@ -66,10 +66,11 @@ func withoutValues(_ message: String) -> String {
         case "\"":
             text += quoted ? "…\"" : "\""
             quoted.toggle()
-        case "\n", "\t": if !quoted, text.last != " " { text += " " }
+        case "\n": if !quoted { text += "; " }
+        case "\t": break
         default: if !quoted { text.append(character) }
         }
     }
     if quoted { text += "…\"" }
-    return text.hasSuffix(" ") ? String(text.dropLast()) : text
+    return text.hasSuffix("; ") ? String(text.dropLast(2)) : text
 }
