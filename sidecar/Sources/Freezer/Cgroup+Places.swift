@@ -9,7 +9,7 @@ extension Cgroup {
     static func candidates() throws(FreezerError) -> [String] {
         do {
             let mounts = try MountTable().mounts.filter { $0.fileSystem == "cgroup2" }
-            guard let own = try ownPath() else { return [] }
+            guard let own = try path(of: "self") else { return [] }
             return mounts.flatMap { mount in
                 own.isBelow(mount.root) && own != mount.root
                     ? [
@@ -23,9 +23,17 @@ extension Cgroup {
         }
     }
 
-    /// The `0::` line of /proc/self/cgroup.
-    private static func ownPath() throws(SystemError) -> String? {
-        let lines = try ProcFS.read("/proc/self/cgroup").split(separator: UInt8(ascii: "\n"))
+    /// Whether a process is in this cgroup or below it.
+    func contains(_ process: ProcessID) -> Bool {
+        // Gone is not in it.
+        guard let own = try? Self.path(of: "\(process)") else { return false }
+        let name = path.split(separator: "/").last ?? ""
+        return own.split(separator: "/").contains(name)
+    }
+
+    /// The `0::` line of a process: its place in the cgroup2 hierarchy.
+    private static func path(of process: String) throws(SystemError) -> String? {
+        let lines = try ProcFS.read("/proc/\(process)/cgroup").split(separator: UInt8(ascii: "\n"))
         let line = lines.map { String(decoding: $0, as: UTF8.self) }.first { $0.hasPrefix("0::") }
         return line.map { String($0.dropFirst(3)) }
     }

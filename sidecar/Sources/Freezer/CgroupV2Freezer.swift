@@ -48,6 +48,8 @@ package final class CgroupV2Freezer: Freezer {
         }
     }
 
+    package func contains(_ process: ProcessID) -> Bool { cgroup.contains(process) }
+
     private func isFrozen() throws(FreezerError) -> Bool {
         try explained(.notFrozen, "the cgroup's state cannot be read") { () throws(SystemError) in
             var buffer = [UInt8](repeating: 0, count: 256)

@@ -26,6 +26,9 @@ package protocol Freezer: AnyObject {
     /// Lets everything run. Never waits, can be repeated, and works without memory or locks.
     func thaw()
 
+    /// Whether a process belongs to the set now.
+    func contains(_ process: ProcessID) -> Bool
+
     /// Who belongs to the set now.
     func population() throws(FreezerError) -> Population
 }

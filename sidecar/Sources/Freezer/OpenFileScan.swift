@@ -56,7 +56,7 @@ struct OpenFileScan {
     private mutating func visitMappings(of process: ProcessID) throws(SystemError) {
         let maps = try ProcFS.read("/proc/\(process)/maps")
         for line in maps.split(separator: UInt8(ascii: "\n")) {
-            guard let mapping = Mapping(line), mapping.inode != 0 else { continue }
+            guard let mapping = Mapping(line, sharedOnly: true), mapping.inode != 0 else { continue }
             let link = "/proc/\(process)/map_files/\(mapping.range)"
             // Its mode is that of the file's opening: a mapping that mprotect(2) made read-only may still be dirty.
             if let status = try? identify(link, follow: false), !status.isOpenForWriting { continue }
@@ -65,7 +65,7 @@ struct OpenFileScan {
             if let followed, !followed.isRegular { continue }
             let identity = followed?.identity ?? FileIdentity(device: mapping.device, inode: mapping.inode)
             guard devices.contains(identity.device) else { continue }
-            note(identity, .mapping(process: process, range: mapping.range)) { mapping.path }
+            note(identity, .mapping(process: process, range: mapping.range)) { String(decoding: mapping.name, as: UTF8.self) }
         }
     }
 
@@ -75,30 +75,5 @@ struct OpenFileScan {
         } else if let count = files[identity]?.sources.count, count < 4 {
             files[identity]?.sources.append(source)
         }
-    }
-}
-
-/// A shared mapping: a line of `/proc/<pid>/maps`, see proc_pid_maps(5).
-private struct Mapping {
-    let range: String
-    let device: UInt64
-    let inode: UInt64
-    let path: String
-
-    init?(_ line: ArraySlice<UInt8>) {
-        // 55d0-55d1 rw-s 00000000 fe:00 12345      /path: most lines are private and end here, unparsed.
-        guard let space = line.firstIndex(of: UInt8(ascii: " ")), space + 4 < line.endIndex,
-            line[space + 4] == UInt8(ascii: "s")
-        else { return nil }
-        let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-        guard fields.count >= 5, let inode = UInt64(String(decoding: fields[4], as: UTF8.self)) else { return nil }
-        let numbers = fields[3].split(separator: UInt8(ascii: ":")).compactMap {
-            UInt64(String(decoding: $0, as: UTF8.self), radix: 16)
-        }
-        guard numbers.count == 2 else { return nil }
-        range = String(decoding: fields[0], as: UTF8.self)
-        device = deviceNumber(numbers[0], numbers[1])
-        self.inode = inode
-        path = fields.count > 5 ? String(decoding: fields[5].drop { $0 == UInt8(ascii: " ") }, as: UTF8.self) : ""
     }
 }

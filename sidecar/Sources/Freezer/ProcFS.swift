@@ -1,11 +1,11 @@
 private import CShims
 private import Glibc
-import RuntimeCore
+package import RuntimeCore
 
-/// Reading below /proc.
-enum ProcFS {
+/// Reading /proc and other files that are small.
+package enum ProcFS {
     /// The whole of a small file.
-    static func read(_ path: String, in directory: CInt = AT_FDCWD) throws(SystemError) -> [UInt8] {
+    package static func read(_ path: String, in directory: CInt = AT_FDCWD) throws(SystemError) -> [UInt8] {
         let file = try open(path, in: directory, CInt(O_RDONLY))
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)

@@ -63,6 +63,15 @@ package final class SignalFreezer: Freezer {
             processes: processes, threads: processes.reduce(0) { $0 + ProcessTable.threads(of: $1).count })
     }
 
+    package func contains(_ process: ProcessID) -> Bool {
+        var next = process
+        while next > 1, !spared.contains(next), let status = ProcessTable.status(next) {
+            if status.parent == ancestor { return true }
+            next = status.parent
+        }
+        return false
+    }
+
     private func members() throws(FreezerError) -> [ProcessID] {
         try explained(.notFrozen, "the processes cannot be listed") { () throws(SystemError) in
             try ProcessTable.descendants(of: ancestor, except: spared)

@@ -10,6 +10,15 @@ package struct WorkspaceFiles: Sendable {
     /// The workspace's folder within its file system, whatever it is mounted as; nil where the mount table does not tell.
     let place: Place?
 
+    /// Where this process's mounts show a live tree under another name: whoever works there stays in the old tree after
+    /// `current` has moved on.
+    package func pinnedMounts() throws(SystemError) -> [String] {
+        guard let place else { return [] }
+        return try MountTable().mounts
+            .filter { $0.device == place.device && $0.root != "/" && $0.root.isBelow(place.path + "/live") }
+            .map(\.mountPoint)
+    }
+
     struct Place: Hashable, Sendable {
         let device: String
         let path: String

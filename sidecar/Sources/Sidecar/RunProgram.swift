@@ -11,8 +11,10 @@ package final class RunProgram {
     private var logger: Logger
     private let signals: SignalDescriptor
     private let nice: CInt
+    private let notes = SuccessionNotes()
     private let cgroup: Cgroup?
     private let guardian: Guardian
+    private let identity = SidecarIdentity.make()
     private let freezer: any Freezer
     private var child: ChildProcess?
     private var exitCode: CInt?
@@ -24,15 +26,17 @@ package final class RunProgram {
         logger = Logger(level: settings.logLevel)
         signals = try SignalDescriptor()
         try systemCall("prctl", "PR_SET_CHILD_SUBREAPER") { ChildProcess.adoptOrphans() }
-        cgroup = try Self.makeCgroup(settings.freezer, logger)
+        cgroup = try Self.makeCgroup(identity, settings.freezer, logger)
         let guardian = try Guardian(freezeSwitch: cgroup?.freezeSwitch ?? -1)
         self.guardian = guardian
         freezer =
             if let cgroup {
                 try CgroupV2Freezer(cgroup)
             } else {
-                SignalFreezer(descendantsOf: getpid(), except: [guardian.pid]) { pids throws(FreezerError) in
+                SignalFreezer(descendantsOf: getpid(), except: [guardian.pid]) {
+                    [notes] pids throws(FreezerError) in
                     try guardian.watch(pids)
+                    notes.add(pids)
                 }
             }
         nice = Priority.raise(logger)
@@ -45,10 +49,14 @@ package final class RunProgram {
         defer { cleanUp() }
         guard let workspace = try awaitWorkspace() else { return exitCode ?? 1 }
         logger = logger.with(.wsid, LogValue(workspace.wsid))
-        let agent = try SandboxAgent(freezer: freezer, guardian: guardian, workspace: workspace, logger: logger)
+        try workspace.refusePinnedMounts()
+        let predecessor = notes.open(
+            directory: settings.stateDirectory, wsid: workspace.wsid, sidecar: identity, cgroup: cgroup?.path, logger)
+        let agent = SandboxAgent(freezer: freezer, guardian: guardian, workspace: workspace, logger: logger)
         let control = try workspace.openControlDirectory()
         let participant = try Participant(
-            controlDirectory: control.raw, id: SidecarIdentity.make(), mode: .run, agent: agent, logger: logger)
+            controlDirectory: control.raw, id: identity, mode: .run, agent: agent, predecessor: predecessor,
+            logger: logger)
         defer { participant.deregister() }
         let watch = startWatch(workspace)
         try participant.register()
@@ -142,6 +150,7 @@ package final class RunProgram {
     private func cleanUp() {
         freezer.thaw()
         guardian.disarm()
+        notes.close(logger)
         guard let cgroup else { return }
         do {
             let left = try cgroup.remove()
@@ -152,10 +161,10 @@ package final class RunProgram {
     }
 
     /// Nil where SIGSTOP must do.
-    private static func makeCgroup(_ choice: RunSettings.FreezerChoice, _ logger: Logger) throws -> Cgroup? {
+    private static func makeCgroup(_ name: String, _ choice: RunSettings.FreezerChoice, _ logger: Logger) throws -> Cgroup? {
         guard choice != .sigstop else { return nil }
         do {
-            return try Cgroup(creating: "wvs-agent-\(getpid())")
+            return try Cgroup(creating: "wvs-\(name)")
         } catch {
             if choice == .cgroup2 { throw error }
             logger.warn("no cgroup to freeze: falling back to SIGSTOP, best effort", [.reason: LogValue(error)])

@@ -10,6 +10,7 @@ package struct RunSettings: Sendable {
     package var freezer: FreezerChoice
     package var pollInterval: Duration
     package var linger: Bool
+    package var stateDirectory: String
     package var logLevel: Logger.Level
     var user: ChildProcess.User
     package var command: [String]
@@ -32,6 +33,7 @@ package struct RunSettings: Sendable {
                 "how the agent is stopped; auto takes cgroup2 where the machine offers it, and sigstop is best effort"),
             pollInterval: SidecarSettings.pollInterval(&reader),
             linger: reader.flag("WVS_LINGER", "keep answering after the agent has ended, until SIGTERM"),
+            stateDirectory: SidecarSettings.stateDirectory(&reader, environment),
             logLevel: reader.logLevel(),
             user: reader.value(
                 "WVS_USER", default: "", expected: "UID or UID:GID, in numbers; GID is UID where it is missing",
@@ -67,4 +69,9 @@ enum SidecarSettings {
             "how often the control file is read when nothing is under way; on local file systems with inotify, never")
     }
 
+    static func stateDirectory(_ reader: inout SettingsReader, _ environment: [String: String]) -> String {
+        reader.string(
+            "WVS_STATE_DIR", default: StateFile.defaultDirectory(environment), expected: "a folder",
+            "where a sidecar notes what a successor would have to thaw")
+    }
 }

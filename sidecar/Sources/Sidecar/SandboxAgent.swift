@@ -10,17 +10,20 @@ final class SandboxAgent: FrozenAgent {
     private let logger: Logger
     private var barrier: FlushBarrier
     private var guardian: Guardian
+    private let holders: WorkspaceHolders
     private var frozen: [ProcessID] = []
+    private var outsider: WorkspaceHolders.Holder?
 
     /// Through whose root `current` is looked at; the sidecar's own until the agent runs.
     var process: ProcessID?
 
-    init(freezer: any Freezer, guardian: Guardian, workspace: Workspace, logger: Logger) throws(SidecarError) {
+    init(freezer: any Freezer, guardian: Guardian, workspace: Workspace, logger: Logger) {
         self.freezer = freezer
         self.guardian = guardian
         self.workspace = workspace
         self.logger = logger
         barrier = FlushBarrier(workspace.files)
+        holders = WorkspaceHolders(workspace.files)
     }
 
     var method: FreezeMethod {
@@ -31,7 +34,12 @@ final class SandboxAgent: FrozenAgent {
     }
 
     func armLease(epoch: UInt64, until deadline: MonotonicTime) throws(AgentError) {
-        try described { () throws(FreezerError) in try guardian.arm(until: deadline) }
+        try described { () throws(FreezerError) in
+            // Before anything stands still, since it takes a look at every process.
+            let members = Set(try freezer.population().processes + [guardian.pid])
+            outsider = try holders.first(.writing, except: members, isMember: freezer.contains)
+            try guardian.arm(until: deadline)
+        }
     }
 
     func extendLease(until deadline: MonotonicTime) -> Bool { guardian.extend(until: deadline) }
@@ -67,7 +75,8 @@ final class SandboxAgent: FrozenAgent {
         }
         return FlushReport(
             flushedFiles: outcome.flushedCount,
-            openFiles: OpenFiles(complete: outcome.closedProcesses.isEmpty, files: files), doubt: outcome.shortfall)
+            openFiles: OpenFiles(complete: outcome.closedProcesses.isEmpty, files: files),
+            doubt: outcome.shortfall ?? outsider.map { "outside the frozen set, \($0)" })
     }
 
     func thaw() {

@@ -14,6 +14,6 @@ enum SidecarIdentity {
             $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || $0 == "-")
         }
         let salt = String(UInt32.random(in: .min ... .max), radix: 16)
-        return "s-\(String(String.UnicodeScalarView(place)).prefix(32))-\(getpid())-\(salt)"
+        return "s-\(String(String.UnicodeScalarView(place)).prefix(24))-\(getpid())-\(salt)"
     }
 }

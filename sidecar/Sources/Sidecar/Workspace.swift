@@ -34,6 +34,20 @@ struct Workspace {
         }
     }
 
+    /// A sandbox that mounts `…/current` itself is pinned to one live tree: snapshots would miss what it writes after the next
+    /// set_current.
+    func refusePinnedMounts() throws(SidecarError) {
+        let mounts: [String]
+        do {
+            mounts = try files.pinnedMounts()
+        } catch {
+            throw SidecarError(.workspace, "the mount table cannot be read", cause: error)
+        }
+        guard let mount = mounts.first else { return }
+        throw SidecarError(
+            .workspace, "\(mount) is a mount of one live tree; mount the workspace itself, \(path), and use current in it")
+    }
+
     /// Opens `.wvs` for the protocol.
     func openControlDirectory() throws(SidecarError) -> FileDescriptor {
         try open(controlDirectory, flags: O_RDONLY, "the control directory cannot be opened by this user")

@@ -1,5 +1,5 @@
 /// What a small strict JSON text holds. Numbers keep their text: fences are 64 bits wide, a double is not.
-enum JSONNode: Equatable {
+package enum JSONNode: Equatable {
     case null
     case bool(Bool)
     case number(String)
@@ -8,7 +8,7 @@ enum JSONNode: Equatable {
     /// In the order of the text; no name twice.
     case object([(name: String, value: JSONNode)])
 
-    static func == (left: JSONNode, right: JSONNode) -> Bool {
+    package static func == (left: JSONNode, right: JSONNode) -> Bool {
         switch (left, right) {
         case (.null, .null): true
         case (.bool(let left), .bool(let right)): left == right
@@ -23,22 +23,22 @@ enum JSONNode: Equatable {
 }
 
 /// Why a text is not what the protocol allows.
-struct Malformed: Error, Equatable {
-    let reason: String
+package struct Malformed: Error, Equatable {
+    package let reason: String
 
-    init(_ reason: String) { self.reason = reason }
+    package init(_ reason: String) { self.reason = reason }
 }
 
 /// Reads RFC 8259 and nothing beside it: no duplicate names, NUL, lone surrogates, bad UTF-8, trailing text, nesting over 8.
 ///
 /// Written by hand because Foundation's decoder accepts duplicate names and NUL, and would be half of the sidecar's private
 /// memory; the documents are small and few.
-struct JSONReader {
+package struct JSONReader {
     private let bytes: UnsafeBufferPointer<UInt8>
     private var index = 0
     private static let maximumDepth = 8
 
-    static func parse(_ bytes: [UInt8]) throws(Malformed) -> JSONNode {
+    package static func parse(_ bytes: [UInt8]) throws(Malformed) -> JSONNode {
         // The typed throw does not pass through withUnsafeBufferPointer on this compiler.
         let result = bytes.withUnsafeBufferPointer { buffer -> Result<JSONNode, Malformed> in
             var reader = JSONReader(bytes: buffer)

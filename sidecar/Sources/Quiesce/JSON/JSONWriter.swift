@@ -1,50 +1,52 @@
 import RuntimeCore
 
 /// Appends JSON to a text; the caller says what, this puts the commas.
-struct JSONWriter {
-    private(set) var text = ""
+package struct JSONWriter {
+    package private(set) var text = ""
     private var needsComma = false
 
-    mutating func object(_ body: (inout JSONWriter) -> Void) { nest("{", "}", body) }
+    package init() {}
 
-    mutating func array(_ body: (inout JSONWriter) -> Void) { nest("[", "]", body) }
+    package mutating func object(_ body: (inout JSONWriter) -> Void) { nest("{", "}", body) }
+
+    package mutating func array(_ body: (inout JSONWriter) -> Void) { nest("[", "]", body) }
 
     /// Begins a member; its value follows.
-    mutating func name(_ name: String) {
+    package mutating func name(_ name: String) {
         separate()
         appendJSONString(name, to: &text)
         text += ":"
         needsComma = false
     }
 
-    mutating func string(_ value: String) {
+    package mutating func string(_ value: String) {
         separate()
         appendJSONString(value, to: &text)
     }
 
     /// A number, `true`, `false` or `null`.
-    mutating func literal(_ value: String) {
+    package mutating func literal(_ value: String) {
         separate()
         text += value
     }
 
-    mutating func member(_ name: String, _ value: String) {
+    package mutating func member(_ name: String, _ value: String) {
         self.name(name)
         string(value)
     }
 
-    mutating func member(_ name: String, _ value: some BinaryInteger) {
+    package mutating func member(_ name: String, _ value: some BinaryInteger) {
         self.name(name)
         literal(String(value))
     }
 
-    mutating func member(_ name: String, _ value: Bool?) {
+    package mutating func member(_ name: String, _ value: Bool?) {
         self.name(name)
         literal(value.map { $0 ? "true" : "false" } ?? "null")
     }
 
     /// Microseconds as milliseconds with three digits of fraction.
-    mutating func member(_ name: String, milliseconds microseconds: Int64) {
+    package mutating func member(_ name: String, milliseconds microseconds: Int64) {
         let fraction = String(microseconds % 1000)
         self.name(name)
         literal("\(microseconds / 1000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)")

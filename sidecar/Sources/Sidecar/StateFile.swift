@@ -1,0 +1,171 @@
+private import CShims
+private import Freezer
+private import Glibc
+import Quiesce
+import RuntimeCore
+
+/// What a sidecar notes on its own machine, so that a successor finds what it may have left frozen.
+///
+/// `<state directory>/<wsid>.json`; a second sidecar of one workspace on one machine takes `<wsid>.<pid>.json`.
+struct StateFile {
+    struct Note: Equatable {
+        /// Under which the sidecar registered.
+        var sidecar: String
+        var pid: CInt
+        /// Of that process: a number comes back, this does not.
+        var startTime: UInt64
+        var cgroup: String?
+        /// Processes that SIGSTOP went to, with their start times.
+        var stopped: [Stopped]
+    }
+
+    struct Stopped: Equatable {
+        var pid: CInt
+        var startTime: UInt64
+    }
+
+    private let path: String
+    private var note: Note
+
+    /// Creates this sidecar's file.
+    init(directory: String, wsid: String, sidecar: String, cgroup: String?) throws(SystemError) {
+        note = Note(
+            sidecar: sidecar, pid: getpid(), startTime: ProcessTable.status(getpid())?.startTime ?? 0, cgroup: cgroup,
+            stopped: [])
+        let plain = "\(directory)/\(wsid).json"
+        path = access(plain, F_OK) == 0 ? "\(directory)/\(wsid).\(getpid()).json" : plain
+        try write()
+    }
+
+    /// Adds processes that are about to be stopped.
+    mutating func add(_ stopped: [CInt]) throws(SystemError) {
+        note.stopped = stopped.compactMap { pid in
+            ProcessTable.status(pid).map { Stopped(pid: pid, startTime: $0.startTime) }
+        }
+        try write()
+    }
+
+    func remove() throws(SystemError) { try systemCall("unlink", path) { unlink(path) } }
+
+    /// The folder of the state files, made if need be.
+    static func makeDirectory(_ path: String) throws(SystemError) {
+        do {
+            try systemCall("mkdir", path) { mkdir(path, 0o700) }
+        } catch where error.errno == EEXIST {
+            return
+        }
+    }
+
+    /// `/run` for root, the user's own runtime folder for others.
+    static func defaultDirectory(_ environment: [String: String]) -> String {
+        if geteuid() == 0 { return "/run/wvs-sidecar" }
+        return "\(environment["XDG_RUNTIME_DIR"] ?? "/tmp")/wvs-sidecar-\(geteuid())"
+    }
+
+    /// Thaws what dead sidecars of this workspace have noted, and removes their files.
+    ///
+    /// - Returns: the ids of the dead, the latest last.
+    static func release(directory: String, wsid: String, _ logger: Logger) throws(SystemError) -> [String] {
+        guard let stream = opendir(directory) else { throw SystemError("opendir", directory) }
+        defer { closedir(stream) }
+        var dead: [Note] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            // A wsid holds no dot.
+            guard name.hasSuffix(".json"), name.split(separator: ".").first.map(String.init) == wsid else { continue }
+            guard let note = Note(at: "\(directory)/\(name)") else {
+                logger.warn("a predecessor's state file is not understood", [.path: LogValue("\(directory)/\(name)")])
+                unlink("\(directory)/\(name)")
+                continue
+            }
+            if note.isOwnerAlive { continue }
+            note.thaw(logger)
+            unlink("\(directory)/\(name)")
+            dead.append(note)
+        }
+        return dead.sorted { $0.startTime < $1.startTime }.map(\.sidecar)
+    }
+
+    private func write() throws(SystemError) {
+        let temporary = "\(path).new"
+        do {
+            let file = FileDescriptor(
+                owning: try systemCall("open", temporary) {
+                    wvs_open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+                })
+            var text = note.text
+            try systemCall("write", temporary) { text.withUTF8 { Glibc.write(file.raw, $0.baseAddress, $0.count) } }
+        }
+        try systemCall("rename", path) { rename(temporary, path) }
+    }
+}
+
+extension StateFile.Note {
+    var text: String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("version", 1)
+            writer.member("sidecar", sidecar)
+            writer.member("pid", pid)
+            writer.member("start_time", startTime)
+            writer.member("cgroup", cgroup ?? "")
+            writer.name("stopped")
+            writer.array { writer in
+                for process in stopped {
+                    writer.object { writer in
+                        writer.member("pid", process.pid)
+                        writer.member("start_time", process.startTime)
+                    }
+                }
+            }
+        }
+        return writer.text + "\n"
+    }
+
+    init(parsing bytes: [UInt8]) throws(Malformed) {
+        var members = try JSONMembers(try JSONReader.parse(bytes))
+        try members.version(1)
+        sidecar = try members.string("sidecar", limit: 64)
+        pid = try members.integer("pid", in: 1...CInt.max)
+        startTime = try members.integer("start_time", in: 0...UInt64.max)
+        let cgroup = try members.string("cgroup", limit: 4096)
+        self.cgroup = cgroup.isEmpty ? nil : cgroup
+        stopped = []
+        for element in try members.elements("stopped", limit: 100_000) {
+            var members = try JSONMembers(element)
+            stopped.append(
+                StateFile.Stopped(
+                    pid: try members.integer("pid", in: 1...CInt.max),
+                    startTime: try members.integer("start_time", in: 0...UInt64.max)))
+            try members.finish()
+        }
+        try members.finish()
+    }
+
+    /// Nil for what is not such a file.
+    fileprivate init?(at path: String) {
+        guard let bytes = try? ProcFS.read(path), let note = try? Self(parsing: bytes) else { return nil }
+        self = note
+    }
+
+    fileprivate var isOwnerAlive: Bool { ProcessTable.status(pid)?.startTime == startTime }
+
+    /// What is gone needs no thaw, and what runs is not harmed by one.
+    fileprivate func thaw(_ logger: Logger) {
+        logger.warn("a predecessor left no farewell: thawing what it noted", [.sidecar: LogValue(sidecar)])
+        if let cgroup {
+            let file = open("\(cgroup)/cgroup.freeze", O_WRONLY | O_CLOEXEC)
+            if file >= 0 {
+                _ = Glibc.write(file, "0", 1)
+                close(file)
+            }
+            // Its agent may live on in it; then it stays.
+            rmdir(cgroup)
+        }
+        for process in stopped where ProcessTable.status(process.pid)?.startTime == process.startTime {
+            kill(process.pid, SIGCONT)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+private import Glibc
+import RuntimeCore
+
+/// Keeps the state file, where there can be one: without it a sidecar works as well, only its successor knows less.
+final class SuccessionNotes {
+    private var file: StateFile?
+    private var logger = Logger()
+
+    /// Thaws what dead predecessors noted and begins this sidecar's own file.
+    ///
+    /// - Returns: the id of the latest predecessor that left without farewell.
+    func open(directory: String, wsid: String, sidecar: String, cgroup: String?, _ logger: Logger) -> String? {
+        self.logger = logger
+        do {
+            try StateFile.makeDirectory(directory)
+            let dead = try StateFile.release(directory: directory, wsid: wsid, logger)
+            file = try StateFile(directory: directory, wsid: wsid, sidecar: sidecar, cgroup: cgroup)
+            return dead.last
+        } catch {
+            logger.warn("no state file: a successor will not know what to thaw", [.error: LogValue(error)])
+            return nil
+        }
+    }
+
+    /// Adds processes that are about to be stopped.
+    func add(_ stopped: [CInt]) {
+        do {
+            try file?.add(stopped)
+        } catch {
+            logger.warn("the state file could not be written", [.error: LogValue(error)])
+        }
+    }
+
+    func close(_ logger: Logger) {
+        do {
+            try file?.remove()
+            file = nil
+        } catch {
+            logger.warn("the state file could not be removed", [.error: LogValue(error)])
+        }
+    }
+}
