@@ -103,6 +103,6 @@ let package = Package(
         tests("Integration", ["ExecutorRPC", "Model", "Quiesce", "Store", "TestSupport"]),
         tests("Quiesce", ["Quiesce", "TestSupport"], in: "sidecar/Tests"),
         tests("Freezer", ["CShims", "Freezer", "RuntimeCore"], in: "sidecar/Tests"),
-        tests("Sidecar", ["Freezer", "Quiesce", "RuntimeCore", "Sidecar", "TestSupport"], in: "sidecar/Tests"),
+        tests("Sidecar", ["CShims", "Freezer", "Quiesce", "RuntimeCore", "Sidecar", "TestSupport"], in: "sidecar/Tests"),
     ]
 )

@@ -78,6 +78,7 @@ __attribute__((noreturn)) static void become(const struct wvs_launch *launch, in
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpriority(PRIO_PROCESS, 0, launch->nice);
+    if (launch->new_session && setsid() == -1) fail(report, "setsid");
     if (launch->directory >= 0 && fchdir(launch->directory) == -1) fail(report, "fchdir");
     if (launch->set_user) {
         if (setgroups(1, &launch->gid) == -1) fail(report, "setgroups");

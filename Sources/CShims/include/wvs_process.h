@@ -50,6 +50,7 @@ struct wvs_launch {
     int set_user;   // whether uid and gid count
     uid_t uid;
     gid_t gid;
+    int new_session; // whether it leads a session of its own
     int nice;       // the caller may have raised its own
     int use_clone3; // 0: _Fork, then a write to `procs`
 

@@ -65,7 +65,9 @@ struct OpenFileScan {
             if let followed, !followed.isRegular { continue }
             let identity = followed?.identity ?? FileIdentity(device: mapping.device, inode: mapping.inode)
             guard devices.contains(identity.device) else { continue }
-            note(identity, .mapping(process: process, range: mapping.range)) { String(decoding: mapping.name, as: UTF8.self) }
+            note(identity, .mapping(process: process, range: mapping.range)) {
+                String(decoding: mapping.name, as: UTF8.self)
+            }
         }
     }
 

@@ -19,10 +19,12 @@ final class ChildProcess {
     ///
     /// - Parameters:
     ///   - cgroup: the open directory of its cgroup and its open `cgroup.procs`; nil for that of the sidecar.
+    ///   - ownSession: for a child that may be stopped when the sidecar dies: Linux sends SIGHUP to the stopped members of a
+    ///     group that loses its last tie to its session.
     ///   - allowClone3: false takes the way for machines whose seccomp filter knows no clone3, as Docker's by default.
     init(
         _ command: [String], user: User, directory: CInt, cgroup: (directory: CInt, procs: CInt)?, nice: CInt,
-        allowClone3: Bool = true
+        ownSession: Bool, allowClone3: Bool = true
     ) throws(SidecarError) {
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
@@ -31,6 +33,7 @@ final class ChildProcess {
         launch.procs = cgroup?.procs ?? -1
         launch.directory = directory
         launch.nice = nice
+        launch.new_session = ownSession ? 1 : 0
         if case .other(let uid, let gid) = user { (launch.set_user, launch.uid, launch.gid) = (1, uid, gid) }
         let failure: SystemError? = arguments.withUnsafeMutableBufferPointer { pointers in
             launch.argv = UnsafePointer(pointers.baseAddress)
@@ -53,6 +56,13 @@ final class ChildProcess {
     }
 
     deinit { close(pidfd) }
+
+    /// Whether there is a terminal whose signals and job control the agent shares with the sidecar.
+    static var hasTerminal: Bool {
+        let terminal = wvs_open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC, 0)
+        if terminal >= 0 { close(terminal) }
+        return terminal >= 0
+    }
 
     /// Orphans below this process become its children, wherever they were born.
     static func adoptOrphans() -> CInt { wvs_become_subreaper() }

@@ -89,11 +89,21 @@ package final class RunProgram {
         let current = try workspace.openCurrent()
         let started = try ChildProcess(
             settings.command, user: settings.user, directory: current.raw,
-            cgroup: cgroup.map { ($0.directory, $0.procs) }, nice: nice)
+            cgroup: cgroup.map { ($0.directory, $0.procs) }, nice: nice,
+            ownSession: cgroup == nil && !ChildProcess.hasTerminal, allowClone3: Self.allowsClone3)
         child = started
         agent.process = started.pid
         logger.info(
             "agent started", [.pid: LogValue(started.pid), .cgroup: LogValue(cgroup?.path ?? "none")])
+    }
+
+    /// False where a test plays Docker's default filter.
+    private static var allowsClone3: Bool {
+        #if FAILPOINTS
+            getenv("WVS_TEST_NO_CLONE3") == nil
+        #else
+            true
+        #endif
     }
 
     /// Nil when a signal has ended the wait.
@@ -161,7 +171,9 @@ package final class RunProgram {
     }
 
     /// Nil where SIGSTOP must do.
-    private static func makeCgroup(_ name: String, _ choice: RunSettings.FreezerChoice, _ logger: Logger) throws -> Cgroup? {
+    private static func makeCgroup(_ name: String, _ choice: RunSettings.FreezerChoice, _ logger: Logger) throws
+        -> Cgroup?
+    {
         guard choice != .sigstop else { return nil }
         do {
             return try Cgroup(creating: "wvs-\(name)")

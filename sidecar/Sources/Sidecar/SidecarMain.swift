@@ -12,7 +12,8 @@ package enum SidecarMain {
           --help, --version
         """
 
-    /// - Returns: the exit status: that of the agent, 2 for wrong settings, 1 when the sidecar itself failed.
+    /// - Returns: the exit status: that of the agent; 2 for wrong settings; 127 for a command that is not there, 126 for one that
+    ///   does not start, 125 when the sidecar itself failed, as with other programs that start programs.
     package static func run(_ arguments: [String], environment: [String: String]) -> CInt {
         do {
             switch arguments.first {
@@ -36,7 +37,8 @@ package enum SidecarMain {
             return 2
         } catch {
             Logger().error("the sidecar ends", [.error: LogValue(error)])
-            return 1
+            guard let failure = error as? SidecarError, failure.code == .launch else { return 125 }
+            return failure.cause?.errno == ENOENT ? 127 : 126
         }
     }
 }

@@ -51,7 +51,7 @@ struct StateFile {
     static func makeDirectory(_ path: String) throws(SystemError) {
         do {
             try systemCall("mkdir", path) { mkdir(path, 0o700) }
-        } catch where error.errno == EEXIST {
+        } catch  where error.errno == EEXIST {
             return
         }
     }

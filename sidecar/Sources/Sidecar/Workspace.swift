@@ -45,7 +45,8 @@ struct Workspace {
         }
         guard let mount = mounts.first else { return }
         throw SidecarError(
-            .workspace, "\(mount) is a mount of one live tree; mount the workspace itself, \(path), and use current in it")
+            .workspace,
+            "\(mount) is a mount of one live tree; mount the workspace itself, \(path), and use current in it")
     }
 
     /// Opens `.wvs` for the protocol.

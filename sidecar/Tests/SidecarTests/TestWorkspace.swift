@@ -4,25 +4,31 @@ import Quiesce
 import RuntimeCore
 import TestSupport
 
-/// A workspace as the executor makes it, in a temporary folder that goes at the end.
+/// A workspace as the executor makes it, in a temporary folder that goes at the end, and the executor's side of the protocol.
 final class TestWorkspace: Sendable {
     let mount: String
-    let wsid = "agent-1"
+    let wsid: String
     let control: CInt
     private let epoch = Mutex<UInt64>(0)
 
     var path: String { "\(mount)/\(wsid)" }
     var live: String { "\(path)/live/one" }
 
-    init() throws {
+    /// - Parameter mount: the folder to make it in; a temporary one of its own otherwise.
+    init(wsid: String = "agent-1", in mount: String? = nil) throws {
         var template = Array("/tmp/wvs-sidecar-XXXXXX".utf8CString)
-        guard let made = mkdtemp(&template) else { throw SystemError("mkdtemp") }
-        mount = String(cString: made)
-        // The agent of some tests has another user.
-        chmod(mount, 0o755)
-        let path = "\(mount)/\(wsid)"
-        for (folder, mode) in [("", 0o755), ("/.wvs", 0o700), ("/live", 0o711), ("/live/one", 0o777)] as [(String, mode_t)]
-        {
+        if let mount {
+            self.mount = mount
+        } else {
+            guard let made = mkdtemp(&template) else { throw SystemError("mkdtemp") }
+            self.mount = String(cString: made)
+            // The agent of some tests has another user.
+            chmod(self.mount, 0o755)
+        }
+        self.wsid = wsid
+        let path = "\(self.mount)/\(wsid)"
+        let folders: [(String, mode_t)] = [("", 0o755), ("/.wvs", 0o700), ("/live", 0o711), ("/live/one", 0o777)]
+        for (folder, mode) in folders {
             try systemCall("mkdir", path + folder) { mkdir(path + folder, mode) }
             chmod(path + folder, mode)
         }
@@ -33,7 +39,7 @@ final class TestWorkspace: Sendable {
 
     deinit {
         close(control)
-        if let remover = try? Command.spawn(["/bin/rm", "-rf", mount]) { waitpid(remover, nil, 0) }
+        removeTree(mount)
     }
 
     func freeze(lease: Duration = .seconds(10), timeout: Duration = .seconds(10)) throws -> Freeze {
@@ -47,22 +53,99 @@ final class TestWorkspace: Sendable {
             epoch: epoch, taskID: "task-\(epoch)", lease: lease, timeout: timeout, cancellation: try Cancellation())
     }
 
-    /// Starts `wvs-sidecar run` for a shell script and waits until it runs.
-    func run(_ script: String, options: [String] = [], environment: [String: String] = [:]) async throws
-        -> ProgramProcess
-    {
-        let sidecar = try ProgramProcess(
-            "wvs-sidecar",
-            arguments: ["run", "--workspace", path, "--state-dir", "\(mount)/state"] + options
-                + ["--", "/bin/sh", "-c", script],
-            environment: environment)
-        _ = try await sidecar.line { $0.contains("agent started") }
-        return sidecar
-    }
-
     /// The size of a file of the live tree; 0 while it is not there.
     func size(_ name: String) -> Int {
         var status = stat()
         return stat("\(live)/\(name)", &status) == 0 ? status.st_size : 0
     }
+}
+
+extension Freeze {
+    func resume() throws -> Receipt { try resume(timeout: .seconds(10), cancellation: try Cancellation()) }
+}
+
+/// `wvs-sidecar run` over a shell script. What it started is killed when this object goes, also after the sidecar's own end.
+final class Sandbox: Sendable {
+    let sidecar: ProgramProcess
+    let agent: CInt
+    /// The folder of its cgroup; empty where there is none.
+    let cgroup: String
+
+    init(
+        _ workspace: TestWorkspace, _ script: String, options: [String] = [], environment: [String: String] = [:]
+    ) async throws {
+        sidecar = try ProgramProcess(
+            "wvs-sidecar",
+            arguments: ["run", "--workspace", workspace.path, "--state-dir", "\(workspace.mount)/state"] + options
+                + ["--", "/bin/sh", "-c", script],
+            environment: environment)
+        let line = try await sidecar.line { $0.contains("agent started") }
+        agent = CInt(Self.field("pid", of: line)) ?? 0
+        cgroup = Self.field("cgroup", of: line)
+    }
+
+    deinit {
+        // A sidecar that is alive passes it on and cleans up behind its agent.
+        if !sidecar.hasEnded {
+            kill(sidecar.pid, SIGCONT)
+            kill(agent, SIGKILL)
+            sidecar.wait()
+        }
+        let killer = open("\(cgroup)/cgroup.kill", O_WRONLY)
+        if killer >= 0 {
+            write(killer, "1", 1)
+            close(killer)
+            let deadline = MonotonicTime.now + .seconds(5)
+            while rmdir(cgroup) == -1, lastErrno == EBUSY, MonotonicTime.now < deadline { usleep(500) }
+        } else if ProcessState.of(agent) != nil {
+            kill(agent, SIGKILL)
+        }
+    }
+
+    /// Whether `cgroup.freeze` says so.
+    var isFrozen: Bool {
+        let file = open("\(cgroup)/cgroup.freeze", O_RDONLY)
+        guard file >= 0 else { return false }
+        defer { close(file) }
+        var byte: UInt8 = 0
+        return read(file, &byte, 1) == 1 && byte == UInt8(ascii: "1")
+    }
+
+    /// A member of a log line, as text.
+    static func field(_ name: String, of line: String) -> String {
+        guard let start = line.firstRange(of: "\"\(name)\":") else { return "" }
+        return String(line[start.upperBound...].prefix { $0 != "," && $0 != "}" }.filter { $0 != "\"" })
+    }
+}
+
+enum ProcessState {
+    /// The letter of proc(5); nil once the process is gone.
+    static func of(_ pid: CInt) -> Character? {
+        let file = open("/proc/\(pid)/stat", O_RDONLY)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 512)
+        let count = read(file, &bytes, bytes.count)
+        guard count > 0 else { return nil }
+        let text = String(decoding: bytes[..<count], as: UTF8.self)
+        return text.split(separator: ")").last?.dropFirst().first
+    }
+}
+
+/// Waits until something is so; false when it is not within ten seconds.
+func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+    let deadline = MonotonicTime.now + .seconds(10)
+    while try !condition() {
+        if MonotonicTime.now >= deadline { return false }
+        usleep(500)
+    }
+    return true
+}
+
+private func removeTree(_ path: String) {
+    let arguments = ["rm", "-rf", path]
+    let words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    var child: pid_t = 0
+    if posix_spawn(&child, "/bin/rm", nil, nil, words, environ) == 0 { waitpid(child, nil, 0) }
 }

@@ -1,0 +1,99 @@
+private import Glibc
+import Quiesce
+import RuntimeCore
+import TestSupport
+import Testing
+
+/// Whatever becomes of the sidecar, its agent runs again, and nothing that was cloned meanwhile counts.
+@Suite struct FailureTests {
+    private static let writing = "while echo line >> log; do :; done"
+
+    @Test(
+        "A sidecar killed while its agent is frozen leaves it running, long before the lease ends",
+        arguments: ["cgroup2", "sigstop"])
+    func killed(freezer: String) async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(workspace, Self.writing, options: ["--freezer", freezer])
+        #expect(eventually { workspace.size("log") > 0 })
+        let freeze = try workspace.freeze(lease: .seconds(60))
+        let before = workspace.size("log")
+        sandbox.sidecar.end(SIGKILL)
+        #expect(eventually { workspace.size("log") > before })
+        #expect(throws: QuiesceError.self) { try freeze.resume() }
+    }
+
+    @Test("A stopped sidecar's agent runs again when the lease ends, and the freeze does not count as held")
+    func stopped() async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(workspace, Self.writing)
+        #expect(eventually { workspace.size("log") > 0 })
+        let freeze = try workspace.freeze(lease: .milliseconds(400))
+        let before = workspace.size("log")
+        sandbox.sidecar.signal(SIGSTOP)
+        #expect(eventually { workspace.size("log") > before })
+        sandbox.sidecar.signal(SIGCONT)
+        #expect(throws: QuiesceError.self) { try freeze.resume() }
+    }
+
+    @Test("A sidecar without its guardian thaws at once and ends")
+    func losesGuardian() async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(workspace, Self.writing)
+        #expect(eventually { workspace.size("log") > 0 })
+        let freeze = try workspace.freeze(lease: .seconds(60))
+        let before = workspace.size("log")
+        let guardian = try #require(try guardian(of: sandbox.sidecar.pid))
+        kill(guardian, SIGKILL)
+        #expect(eventually { workspace.size("log") > before })
+        #expect(throws: QuiesceError.self) { try freeze.resume() }
+    }
+
+    @Test("A successor thaws what its predecessor left frozen, and says that continuity is lost")
+    func succeeds() async throws {
+        let workspace = try TestWorkspace()
+        let first = try await Sandbox(workspace, Self.writing)
+        #expect(eventually { workspace.size("log") > 0 })
+        let freeze = try workspace.freeze(lease: .seconds(2))
+        // Both at once, as when a whole control group is killed: nobody is left to thaw.
+        let guardian = try #require(try guardian(of: first.sidecar.pid))
+        kill(guardian, SIGSTOP)
+        first.sidecar.end(SIGKILL)
+        kill(guardian, SIGKILL)
+        #expect(first.isFrozen)
+        // It starts no agent into a freeze that it was too late for.
+        async let starting = Sandbox(workspace, "exec sleep 1000")
+        #expect(eventually { !first.isFrozen })
+        #expect(throws: QuiesceError.self) { try freeze.resume() }
+        let second = try await starting
+        #expect(second.sidecar.lines.contains { $0.contains("continuity lost") })
+    }
+
+    @Test("An agent that ends while frozen is thawed, and its sidecar ends as it did")
+    func agentKilledWhileFrozen() async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(workspace, Self.writing)
+        let freeze = try workspace.freeze()
+        kill(sandbox.agent, SIGKILL)
+        #expect(try await sandbox.sidecar.ended() == 128 + SIGKILL)
+        #expect(access(sandbox.cgroup, F_OK) == -1)
+        freeze.abandon()
+    }
+
+    /// The sidecar's child of that name.
+    private func guardian(of sidecar: CInt) throws -> CInt? {
+        let file = open("/proc/\(sidecar)/task/\(sidecar)/children", O_RDONLY)
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = read(file, &bytes, bytes.count)
+        guard count > 0 else { throw SystemError("read", "children") }
+        for word in String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ") {
+            guard let pid = CInt(word) else { continue }
+            let name = open("/proc/\(pid)/comm", O_RDONLY)
+            defer { close(name) }
+            var text = [UInt8](repeating: 0, count: 32)
+            let length = read(name, &text, text.count)
+            if length > 0, String(decoding: text[..<length], as: UTF8.self) == "wvs-guardian\n" { return pid }
+        }
+        return nil
+    }
+}
