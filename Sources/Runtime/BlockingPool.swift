@@ -1,12 +1,15 @@
 private import Dispatch
+private import RuntimeCore
 
 /// Runs synchronous work that blocks (file system, waits) on threads of its own, at most `width` at a time.
 package final class BlockingPool: Sendable {
-    private let queue: DispatchQueue
+    /// A serial queue for each slot. A concurrent queue would not do: it runs as many jobs as there are cores, and the next
+    /// only when one of those has ended, blocked or not. A serial queue gets a thread whenever it has something to do.
+    private let idle: RuntimeCore.Mutex<[DispatchQueue]>
     private let slots: AsyncSemaphore
 
     package init(label: String, width: Int) {
-        queue = DispatchQueue(label: label, attributes: .concurrent)
+        idle = RuntimeCore.Mutex((0..<width).map { DispatchQueue(label: "\(label).\($0)") })
         slots = AsyncSemaphore(width)
     }
 
@@ -17,6 +20,8 @@ package final class BlockingPool: Sendable {
     package func run<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
         try await slots.wait()
         defer { slots.signal() }
+        let queue = idle.withLock { $0.removeLast() }
+        defer { idle.withLock { $0.append(queue) } }
         return try await withCheckedThrowingContinuation { continuation in
             queue.async { continuation.resume(with: Swift.Result { try body() }) }
         }
