@@ -16,7 +16,7 @@ package struct ExecutorProgram: Sendable {
         let logger = logger.with(.executor, .text(settings.executorID))
         let registry = MetricsRegistry()
         let mount = Mount(path: settings.mountPath)
-        let engines = EngineProvider(candidates: [], logger: logger)
+        let engines = EngineProvider(settings: settings, logger: logger)
         let trash = try TrashCollector(mount: mount, logger: logger) { folder, name, cancellation in
             try engines.engine(for: folder).remove(
                 in: folder.raw, name, progress: CloneProgress(), cancellation: cancellation)

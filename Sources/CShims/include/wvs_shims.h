@@ -47,5 +47,3 @@ int wvs_ioctl(int file, unsigned long request, void *argument);
 static inline int wvs_renameat2(int from, const char *old, int to, const char *name, unsigned flags) {
     return (int)syscall(SYS_renameat2, from, old, to, name, flags);
 }
-
-static inline int wvs_syncfs(int descriptor) { return (int)syscall(SYS_syncfs, descriptor); }

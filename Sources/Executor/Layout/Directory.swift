@@ -130,9 +130,6 @@ final class Directory: Sendable {
     /// Makes renames and new entries of this directory durable.
     func sync() throws(SystemError) { try systemCall("fsync", path) { fsync(raw) } }
 
-    /// Makes everything written to this file system durable.
-    func syncFileSystem() throws(SystemError) { try systemCall("syncfs", path) { wvs_syncfs(raw) } }
-
     func subject(_ name: String) -> String { "\(path)/\(name)" }
 }
 

@@ -16,6 +16,11 @@ struct Staging: Sendable {
         try folder.createRecord(record, content, owner: owner)
     }
 
+    /// Makes tree and record durable.
+    func sync(_ cancellation: Cancellation) throws {
+        try SyncTree.sync(in: folder.raw, tree, cancellation: cancellation)
+    }
+
     /// Makes tree and record visible under their final names; the rename of the tree is the commit point. Both come from the
     /// same attempt: taking over removes both sources.
     func publish(_ fenceFile: FenceFile) throws {

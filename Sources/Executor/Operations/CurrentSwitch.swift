@@ -69,7 +69,7 @@ struct CurrentSwitch: WorkspaceOperation {
         try staging.createRecord(origin, owner: context.settings.control)
         try folder.root.makeLink(link, to: path)
         attempt.progress.enter(.syncing)
-        try folder.live.syncFileSystem()
+        try staging.sync(attempt.cancellation)
         Failpoint.hit("executor.set.after_sync")
         return origin
     }

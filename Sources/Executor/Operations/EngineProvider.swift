@@ -1,40 +1,29 @@
 import RuntimeCore
 
-/// The engine for the mount: the first candidate that works there, tried once, when it is first needed.
+/// The engine for the mount, chosen when it is first needed: the mount may come after the program.
 final class EngineProvider: Sendable {
-    private let candidates: [any CloneEngine]
+    private let choose: @Sendable (Directory) throws -> any CloneEngine
     private let logger: Logger
     private let chosen = Mutex<(any CloneEngine)?>(nil)
 
-    /// - Parameter candidates: best first.
-    init(candidates: [any CloneEngine], logger: Logger) {
-        self.candidates = candidates
+    /// - Parameter choose: finds the engine that works for a folder of the mount, or throws why none does.
+    init(logger: Logger, _ choose: @escaping @Sendable (Directory) throws -> any CloneEngine) {
         self.logger = logger
+        self.choose = choose
     }
 
-    /// Throws why none of the candidates works.
-    func engine(for folder: Directory) throws -> any CloneEngine {
-        try chosen.withLock { chosen in
-            if let chosen { return chosen }
-            var reasons: [String] = []
-            for candidate in candidates {
-                do {
-                    try candidate.probe(mount: folder.raw)
-                    logger.info("engine chosen", [.engine: .text(candidate.name)])
-                    chosen = candidate
-                    return candidate
-                } catch {
-                    reasons.append("\(candidate.name): \(error)")
-                }
-            }
-            throw NoEngine(reasons: reasons)
+    convenience init(settings: ExecutorSettings, logger: Logger) {
+        self.init(logger: logger) { folder in
+            try settings.engine.engine(mount: folder.raw, threads: settings.cloneThreads)
         }
     }
-}
 
-/// No engine works on the mount.
-struct NoEngine: Error, CustomStringConvertible {
-    let reasons: [String]
-
-    var description: String { "no engine works here: " + reasons.joined(separator: "; ") }
+    func engine(for folder: Directory) throws -> any CloneEngine {
+        if let engine = chosen.withLock({ $0 }) { return engine }
+        // Two may choose at the same time, and choose the same.
+        let engine = try choose(folder)
+        logger.info("engine chosen", [.engine: .text(engine.name)])
+        chosen.withLock { $0 = engine }
+        return engine
+    }
 }

@@ -58,7 +58,7 @@ struct SnapshotCreation: WorkspaceOperation {
             receipt: ReceiptRecord(receipt))
         try staging.createRecord(manifest, owner: context.settings.control)
         attempt.progress.enter(.syncing)
-        try folder.snapshots.syncFileSystem()
+        try staging.sync(attempt.cancellation)
         Failpoint.hit("executor.snapshot.after_sync")
         try attempt.cancellation.check()
         attempt.progress.enter(.publishing)

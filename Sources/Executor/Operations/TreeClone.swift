@@ -15,7 +15,8 @@ struct TreeClone {
     /// For metrics.
     let op: String
 
-    /// Clones `source` of one folder as `target` of another. What fails or is cancelled leaves nothing.
+    /// Clones `source` of one folder as `target` of another. What fails or is cancelled is left to the caller, who moves it to
+    /// the trash: removing it here would keep an agent frozen that much longer.
     ///
     /// - Parameter entries: how many there are to clone; nil where that is not known.
     func run(from: Directory, _ source: String, to: Directory, _ target: String, entries: UInt64? = nil) throws
@@ -26,7 +27,7 @@ struct TreeClone {
         attempt.progress.enterCloning(of: entries)
         do {
             let summary = try engine.clone(
-                from: from.raw, source, to: to.raw, target, progress: attempt.progress.cloned,
+                from: from.raw, source, to: to.raw, target, onFailure: .leave, progress: attempt.progress.cloned,
                 cancellation: attempt.cancellation)
             context.metrics.cloneDuration.observe(MonotonicTime.now - start, op)
             context.metrics.cloneEntries.add(Double(summary.entries), op)

@@ -85,7 +85,7 @@ struct WorkspaceCreation {
         try root.makeLink(WorkspaceFolder.currentName, to: "\(WorkspaceFolder.liveName)/\(liveID)")
         Failpoint.hit("executor.init.after_build")
         attempt.progress.enter(.syncing)
-        try root.syncFileSystem()
+        try SyncTree.sync(in: nursery.place.raw, name, cancellation: attempt.cancellation)
         try attempt.cancellation.check()
         attempt.progress.enter(.publishing)
         Failpoint.hit("executor.init.before_publish")

@@ -4,13 +4,13 @@ import Testing
 
 @testable import Executor
 
-/// A mount of its own in a temporary folder, removed at the end.
+/// A mount of its own in a temporary folder, removed at the end. In memory: a sync waits for nobody else's writes there.
 final class ScratchMount: Sendable {
     let path: String
     var mount: Mount { Mount(path: path) }
 
     init() throws {
-        var template = Array("/tmp/wvs-executor-XXXXXX".utf8CString)
+        var template = Array("/dev/shm/wvs-executor-XXXXXX".utf8CString)
         path = try #require(mkdtemp(&template).map { String(cString: $0) })
     }
 

@@ -1,0 +1,110 @@
+import ExecutorRPC
+import Foundation
+import Glibc
+import Quiesce
+import TestSupport
+import Testing
+
+@testable import Executor
+
+@Suite struct InitWorkspaceTests {
+    private static let other = "01890000-0000-7000-8000-00000000000f"
+    private let operation = Operation.initWorkspace(liveID: Ids.live, owner: Owner(uid: 1234, gid: 2345))
+
+    private func status(_ rig: Rig, _ name: String) throws -> stat {
+        var status = stat()
+        try #require(lstat("\(rig.scratch.path)/ws-1\(name)", &status) == 0, "\(name) is missing")
+        return status
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "giving files away takes root"))
+    func aNewWorkspaceHasTheLayoutOwnersAndModesOfTheDesign() async throws {
+        let rig = try await Rig(settings: ["EXECUTOR_CONTROL_UID": "77", "EXECUTOR_CONTROL_GID": "78"])
+        #expect(try await rig.execute(operation, fence: 1) == .result(.initWorkspace(currentPath: "live/\(Ids.live)")))
+        let expected: [(name: String, mode: UInt32, uid: UInt32, gid: UInt32)] = [
+            ("", 0o755, 77, 78), ("/live", 0o711, 77, 78), ("/snapshots", 0o700, 77, 78), ("/.wvs", 0o700, 77, 78),
+            ("/.wvs/sidecars", 0o700, 77, 78), ("/.wvs/fence", 0o600, 77, 78), ("/live/\(Ids.live)", 0o755, 1234, 2345),
+            ("/live/\(Ids.live).json", 0o600, 77, 78),
+        ]
+        for entry in expected {
+            let status = try status(rig, entry.name)
+            #expect(status.st_mode & 0o7777 == entry.mode, "\(entry.name)")
+            #expect(status.st_uid == entry.uid && status.st_gid == entry.gid, "\(entry.name)")
+        }
+        #expect(try status(rig, "/.wvs/control.json").st_uid == 77)
+        #expect(try rig.scratch.directory("ws-1").readLink("current") == "live/\(Ids.live)")
+        #expect(try rig.names("") == [".wvs", "current", "live", "snapshots"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(rig.scratch.path)/.wvs-init").isEmpty)
+    }
+
+    @Test func theLiveTreeOfAWorkspaceWithoutAnOwnerBelongsToTheDefaultOne() async throws {
+        let rig = try await Rig()
+        try await rig.makeWorkspace()
+        #expect(try status(rig, "/live/\(Ids.live)").st_uid == (geteuid() == 0 ? 1000 : geteuid()))
+    }
+
+    @Test func aRepeatedCallAnswersTheSameAndChangesNothing() async throws {
+        let rig = try await Rig()
+        try await rig.makeWorkspace()
+        try rig.scratch.write("mine", to: "ws-1/current/file")
+        let before = try rig.scratch.tree()
+        try await rig.makeWorkspace()
+        _ = try await rig.execute(.initWorkspace(liveID: Ids.live, owner: nil), fence: 2)
+        #expect(try rig.scratch.tree() == before)
+        #expect(try rig.text("current/file") == "mine")
+    }
+
+    @Test func aWorkspaceOfAnotherTaskIsLeftAlone() async throws {
+        let rig = try await Rig()
+        try await rig.makeWorkspace()
+        let failure = try await rig.execute(.initWorkspace(liveID: Self.other, owner: nil), fence: 2).failure
+        #expect(failure?.code == .executorError && failure?.retryable == false)
+        #expect(try rig.names("live").contains(Ids.live))
+    }
+
+    @Test func aFolderThatIsNoWorkspaceIsLeftAlone() async throws {
+        let rig = try await Rig()
+        try rig.scratch.write("x", to: "ws-1-not-yet")
+        _ = try rig.scratch.directory("ws-1/stuff")
+        let failure = try await rig.execute(operation, fence: 1).failure
+        #expect(failure?.message.contains("no workspace") == true)
+        #expect(try rig.names("") == ["stuff"])
+    }
+
+    @Test func settlingBeforeAnythingHappenedBarsLowerFencesForGood() async throws {
+        let rig = try await Rig()
+        #expect(try await rig.settle(operation, fence: 5) == .notPublished)
+        let failure = try await rig.execute(operation, fence: 4).failure
+        #expect(failure?.code == .fenced && failure?.storedFence == 5)
+        #expect(!rig.scratch.exists("ws-1"))
+        #expect(try await rig.execute(operation, fence: 6).failure == nil)
+    }
+
+    @Test func settlingFindsAPublishedWorkspaceAndRaisesItsFence() async throws {
+        let rig = try await Rig()
+        try await rig.makeWorkspace()
+        #expect(
+            try await rig.settle(operation, fence: 9) == .published(.initWorkspace(currentPath: "live/\(Ids.live)")))
+        #expect(try await rig.execute(operation, fence: 8).failure?.storedFence == 9)
+    }
+
+    @Test(arguments: [
+        ("not-a-uuid", "ws-1", UInt64(1)), (Ids.task, "../etc", 1), (Ids.task, "WS", 1), (Ids.task, "ws-1", 0),
+    ])
+    func aMalformedRequestIsRefusedBeforeAnythingIsDone(taskID: String, wsid: String, fence: UInt64) async throws {
+        let rig = try await Rig()
+        let failure = try await rig.execute(operation, fence: fence, taskID: taskID, wsid: wsid).failure
+        #expect(failure?.code == .badRequest && failure?.retryable == false)
+        #expect(try rig.scratch.tree().isEmpty)
+    }
+
+    @Test func aFileInPlaceOfTheMountIsAFailureThatNamesIt() async throws {
+        let rig = try await Rig()
+        let path = rig.scratch.path
+        try FileManager.default.removeItem(atPath: path)
+        try rig.scratch.mount.path.write(toFile: path, atomically: false, encoding: .utf8)
+        let failure = try await rig.execute(operation, fence: 1).failure
+        #expect(failure?.retryable == true && failure?.message.contains(path) == true)
+        #expect(rig.recovery.obstacle?.contains(path) == true)
+    }
+}

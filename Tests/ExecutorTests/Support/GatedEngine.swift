@@ -1,0 +1,44 @@
+import Glibc
+import RuntimeCore
+
+@testable import Executor
+
+/// A real engine with a gate: tells when a clone begins, and holds it there until it may go on or is cancelled.
+final class GatedEngine: CloneEngine {
+    private let engine: any CloneEngine
+    private let state = Mutex((isClosed: false, clones: 0))
+    /// Runs at the beginning of each clone.
+    private let onClone: @Sendable () -> Void
+
+    init(_ engine: any CloneEngine, onClone: @escaping @Sendable () -> Void = {}) {
+        self.engine = engine
+        self.onClone = onClone
+    }
+
+    var clones: Int { state.withLock { $0.clones } }
+    func close() { state.withLock { $0.isClosed = true } }
+    func open() { state.withLock { $0.isClosed = false } }
+
+    var name: String { engine.name }
+    var promises: ClonePromises { engine.promises }
+    func probe(mount: CInt) throws { try engine.probe(mount: mount) }
+
+    func clone(
+        from: CInt, _ source: String, to: CInt, _ target: String, onFailure: PartialClone, progress: CloneProgress,
+        cancellation: Cancellation
+    ) throws -> CloneSummary {
+        state.withLock { $0.clones += 1 }
+        onClone()
+        let summary = try engine.clone(
+            from: from, source, to: to, target, onFailure: onFailure, progress: progress, cancellation: cancellation)
+        while state.withLock({ $0.isClosed }) {
+            try cancellation.check()
+            usleep(500)
+        }
+        return summary
+    }
+
+    func remove(in parent: CInt, _ name: String, progress: CloneProgress, cancellation: Cancellation) throws {
+        try engine.remove(in: parent, name, progress: progress, cancellation: cancellation)
+    }
+}

@@ -1,0 +1,108 @@
+import ExecutorRPC
+import Foundation
+import Glibc
+import Runtime
+import RuntimeCore
+import TestSupport
+import Testing
+
+@testable import Executor
+
+/// An executor without its servers, on a mount of its own. Two on one mount stand for two programs.
+final class Rig: Sendable {
+    let scratch: ScratchMount
+    let engine: GatedEngine
+    let executor: WorkspaceExecutor
+    let trash: TrashCollector
+    let recovery: Recovery
+    let registry = MetricsRegistry()
+    private let running: Task<Void, any Error>
+
+    init(
+        on scratch: ScratchMount? = nil, settings: [String: String] = [:], onClone: @escaping @Sendable () -> Void = {}
+    ) async throws {
+        let scratch = try scratch ?? ScratchMount()
+        let logger = Logger(level: .error)
+        var reader = SettingsReader(
+            program: "test", summary: "",
+            environment: [
+                "EXECUTOR_MOUNT_PATH": scratch.path, "EXECUTOR_QUIESCE_TIMEOUT": "5s", "EXECUTOR_ID": UUIDv7.make(),
+            ].merging(settings) { $1 }, arguments: [])
+        let settings = ExecutorSettings(&reader)
+        try reader.finish()
+        let engine = GatedEngine(TreeWalkEngine.copy(), onClone: onClone)
+        trash = try TrashCollector(mount: scratch.mount, logger: logger) { folder, name, cancellation in
+            try engine.remove(in: folder.raw, name, progress: CloneProgress(), cancellation: cancellation)
+        }
+        recovery = Recovery(mount: scratch.mount, executorID: settings.executorID, trash: trash, logger: logger)
+        let context = OperationContext(
+            mount: scratch.mount, settings: settings, engines: EngineProvider(logger: logger) { _ in engine },
+            trash: trash, metrics: ExecutorMetrics(registry, executorID: settings.executorID))
+        executor = WorkspaceExecutor(context: context, recovery: recovery, logger: logger)
+        self.scratch = scratch
+        self.engine = engine
+        running = Task { [recovery] in try await recovery.run() }
+        try await eventually("recovery is done") { [recovery] in recovery.obstacle == nil }
+    }
+
+    deinit { recovery.shutdown() }
+
+    func execute(_ operation: Operation, fence: UInt64, taskID: String = Ids.task, wsid: String = "ws-1") async throws
+        -> ExecuteTaskOutcome
+    {
+        try await executor.executeTask(
+            ExecuteTaskRequest(
+                taskID: taskID, wsid: wsid, fence: fence, requestID: "request-1", operation: operation),
+            context: CallContext())
+    }
+
+    func settle(_ operation: Operation, fence: UInt64, wsid: String = "ws-1") async throws -> SettleOutcome {
+        try await executor.settle(
+            SettleRequest(taskID: Ids.task, wsid: wsid, fence: fence, requestID: "request-1", operation: operation),
+            context: CallContext())
+    }
+
+    /// A workspace made by the operation itself, with its fence at 1.
+    func makeWorkspace() async throws {
+        let outcome = try await execute(.initWorkspace(liveID: Ids.live, owner: nil), fence: 1)
+        #expect(outcome == .result(.initWorkspace(currentPath: "live/\(Ids.live)")))
+    }
+
+    /// A workspace with an agent, a file in its live tree, and a snapshot of it. The fence is at 2.
+    func makeSnapshot() async throws -> Sidecar {
+        try await makeWorkspace()
+        try scratch.write("one", to: "ws-1/current/file")
+        let sidecar = try await Sidecar(scratch)
+        let outcome = try await execute(.snapshotCreate(snapshotID: Ids.snapshot, message: "first"), fence: 2)
+        guard case .result = outcome else { throw Unexpected(outcome: "\(outcome)") }
+        return sidecar
+    }
+
+    /// Names in a folder of the workspace once background removal is done.
+    func names(_ folder: String) throws -> [String] {
+        trash.drain()
+        return try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/ws-1/\(folder)").sorted()
+    }
+
+    func text(_ name: String) throws -> String {
+        try String(contentsOfFile: "\(scratch.path)/ws-1/\(name)", encoding: .utf8)
+    }
+}
+
+struct Unexpected: Error { let outcome: String }
+
+extension ExecuteTaskOutcome {
+    /// The failure, or nil.
+    var failure: TaskFailure? { if case .failure(let failure) = self { failure } else { nil } }
+
+    var snapshot: SnapshotCreateResult? {
+        if case .result(.snapshotCreate(let result)) = self { result } else { nil }
+    }
+
+    var current: SetCurrentResult? {
+        if case .result(.setCurrent(let result)) = self { result } else { nil }
+    }
+}
+
+/// Foundation has one too.
+typealias Operation = ExecutorRPC.Operation
