@@ -98,11 +98,14 @@ let package = Package(
                 "ExecutorRPC", "GRPCTransport", "JSON", "Migrations", "Model", "Postgres", "Runtime", "RuntimeCore",
                 "Store", "TestSupport", "Worker",
             ]),
-        tests("Executor", ["Executor", "ExecutorRPC", "Quiesce", "Runtime", "RuntimeCore", "TestSupport"]),
+        tests(
+            "Executor",
+            ["Executor", "ExecutorRPC", "GRPCTransport", "Quiesce", "Runtime", "RuntimeCore", "TestSupport"]),
         tests("Commands", ["Commands", "TestSupport"]),
         tests("Integration", ["ExecutorRPC", "Model", "Quiesce", "Store", "TestSupport"]),
         tests("Quiesce", ["Quiesce", "TestSupport"], in: "sidecar/Tests"),
         tests("Freezer", ["CShims", "Freezer", "RuntimeCore"], in: "sidecar/Tests"),
-        tests("Sidecar", ["CShims", "Freezer", "Quiesce", "RuntimeCore", "Sidecar", "TestSupport"], in: "sidecar/Tests"),
+        tests(
+            "Sidecar", ["CShims", "Freezer", "Quiesce", "RuntimeCore", "Sidecar", "TestSupport"], in: "sidecar/Tests"),
     ]
 )

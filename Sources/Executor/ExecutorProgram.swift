@@ -44,8 +44,9 @@ package struct ExecutorProgram: Sendable {
 
     package var monitoringAddress: SocketAddress { monitoring.address }
 
-    /// Serves until a signal ends it. Calls are drained first; then what they left to the background is stopped.
+    /// Recovers, then serves until a signal ends it. Calls are drained first; then what they left to the background is stopped.
     package func run() async throws {
+        try await recovery.start()
         logger.info("listening", [.program: "grpc", .address: LogValue(grpcAddress), .version: .text(Version.current)])
         let group = ServiceGroup(
             [monitoring, recovery, server], shutdownTimeout: settings.shutdownTimeout, logger: logger)

@@ -81,6 +81,7 @@ final class CloneWorker {
             }
             entries += 1
             walk.progress.add(1)
+            Failpoint.hit("executor.clone.entry")
         }
     }
 

@@ -48,8 +48,9 @@ struct Nursery: Sendable {
         }
     }
 
-    /// Takes the fence away once the workspace has its own. Trash may keep the folder; the next start removes it.
-    func dissolve() throws(SystemError) {
+    /// Goes away once the workspace exists, which has a fence of its own. Trash that is still there keeps it.
+    func dissolveOnceBorn() throws(SystemError) {
+        guard try mount.exists(wsid) else { return }
         try place.unlink(FenceFile.name)
         do {
             try mount.open(Self.name).removeEmptyDirectory(wsid)

@@ -17,9 +17,7 @@ struct Staging: Sendable {
     }
 
     /// Makes tree and record durable.
-    func sync(_ cancellation: Cancellation) throws {
-        try SyncTree.sync(in: folder.raw, tree, cancellation: cancellation)
-    }
+    func sync(_ cancellation: Cancellation) throws { try folder.syncTree(tree, cancellation) }
 
     /// Makes tree and record visible under their final names; the rename of the tree is the commit point. Both come from the
     /// same attempt: taking over removes both sources.

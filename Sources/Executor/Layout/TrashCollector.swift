@@ -8,7 +8,7 @@ import RuntimeCore
 final class TrashCollector: Sendable {
     /// A folder that can hold trash.
     enum Folder: Hashable, Sendable {
-        /// Of workspaces that never came into being.
+        /// Where a workspace was made; goes away itself once the workspace exists.
         case nursery(wsid: String)
         case live(wsid: String)
         case snapshots(wsid: String)
@@ -59,10 +59,11 @@ final class TrashCollector: Sendable {
                 try cancellation.check()
                 do {
                     try remove(directory, name, cancellation)
-                } catch let error as SystemError {
+                } catch  where !(error is CancellationError) {
                     logger.warn("trash not removed", [.path: .text(directory.subject(name)), .error: LogValue(error)])
                 }
             }
+            if case .nursery(let wsid) = folder { try Nursery(mount: mount.open(), wsid: wsid)?.dissolveOnceBorn() }
         } catch is CancellationError {
             return
         } catch {

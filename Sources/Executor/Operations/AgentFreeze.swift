@@ -10,9 +10,9 @@ struct AgentFreeze {
 
     /// Freezes, runs `body`, thaws. Throws, without a result, where an agent is not proved to have stood still until then:
     /// what `body` read is void.
-    func hold<Result>(_ body: (Freeze) throws -> Result) throws -> (Result, Quiesce.Receipt) {
+    func hold<Result>(_ body: () throws -> Result) throws -> (Result, Quiesce.Receipt) {
         let freeze = try begin()
-        let result = try releasing(freeze) { try body(freeze) }
+        let result = try releasing(freeze, body)
         attempt.progress.enter(.releasing)
         do {
             let receipt = try freeze.resume(

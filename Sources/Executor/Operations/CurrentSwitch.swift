@@ -59,7 +59,7 @@ struct CurrentSwitch: WorkspaceOperation {
 
     /// Builds the new tree, complete and durable, before anybody is frozen.
     private func stageLive(_ manifest: SnapshotManifest) throws -> LiveOrigin {
-        let clone = try TreeClone(attempt: attempt, context: context, op: "set_current").run(
+        let clone = try TreeClone(into: folder.live, op: "set_current", attempt: attempt, context: context).run(
             from: folder.snapshots, snapshotID, to: folder.live, staging.tree, entries: manifest.entries)
         Failpoint.hit("executor.set.after_clone")
         let origin = LiveOrigin(

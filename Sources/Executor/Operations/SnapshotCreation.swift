@@ -42,11 +42,11 @@ struct SnapshotCreation: WorkspaceOperation {
 
     private func build() throws -> TaskResult {
         let liveID = try folder.currentLiveID()
+        let treeClone = try TreeClone(into: staging.folder, op: "snapshot_create", attempt: attempt, context: context)
         let freezing = AgentFreeze(attempt: attempt, context: context, folder: folder, op: "snapshot_create")
-        let (clone, receipt) = try freezing.hold { freeze in
+        let (clone, receipt) = try freezing.hold {
             Failpoint.hit("executor.snapshot.after_quiesce")
-            let clone = try TreeClone(attempt: attempt, context: context, op: "snapshot_create").run(
-                from: folder.live, liveID, to: staging.folder, staging.tree)
+            let clone = try treeClone.run(from: folder.live, liveID, to: staging.folder, staging.tree)
             Failpoint.hit("executor.snapshot.after_clone")
             return clone
         }

@@ -22,6 +22,8 @@ struct WorkspaceCreation {
         let mount = try context.mount.open()
         if let result = try adopt(mount, durable: false) { return result }
         let nursery = try takeOver(mount, durable: false)
+        // It may have appeared just before its source would have been taken away.
+        if let result = try adopt(mount, durable: false) { return result }
         do {
             try build(in: nursery)
             try nursery.publish(fence: attempt.fence)
@@ -42,7 +44,6 @@ struct WorkspaceCreation {
         let mount = try context.mount.open()
         if let result = try adopt(mount, durable: true) { return result }
         _ = try takeOver(mount, durable: true)
-        // It may have appeared just before its source would have been taken away.
         return try adopt(mount, durable: true)
     }
 
@@ -85,7 +86,7 @@ struct WorkspaceCreation {
         try root.makeLink(WorkspaceFolder.currentName, to: "\(WorkspaceFolder.liveName)/\(liveID)")
         Failpoint.hit("executor.init.after_build")
         attempt.progress.enter(.syncing)
-        try SyncTree.sync(in: nursery.place.raw, name, cancellation: attempt.cancellation)
+        try nursery.place.syncTree(name, attempt.cancellation)
         try attempt.cancellation.check()
         attempt.progress.enter(.publishing)
         Failpoint.hit("executor.init.before_publish")
@@ -93,7 +94,7 @@ struct WorkspaceCreation {
 
     private func conclude(_ mount: Directory) throws -> TaskResult {
         try mount.sync()
-        try Nursery(mount: mount, wsid: attempt.wsid)?.dissolve()
+        context.trash.collect(.nursery(wsid: attempt.wsid))
         return .initWorkspace(currentPath: "\(WorkspaceFolder.liveName)/\(liveID)")
     }
 }

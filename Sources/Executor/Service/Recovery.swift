@@ -28,12 +28,34 @@ final class Recovery: Service {
         self.logger = logger
     }
 
+    /// One try, to be made before anything is served: then a first call does not find the executor unready. Where the mount
+    /// is not there yet, `run` goes on trying.
+    func start() async throws {
+        do {
+            try await pool.run { [self] in try recover() }
+            state.withLock { $0 = .ready }
+            logger.info("ready", [.path: .text(mount.path)])
+        } catch let error as SystemError {
+            let next = State.waiting(reason: error.description)
+            let isNews = state.withLock { state in
+                defer { state = next }
+                return state != next
+            }
+            if isNews { logger.warn("not ready", [.error: LogValue(error)]) }
+        }
+    }
+
     func run() async throws {
-        let work = Task { try await recoverOnceMounted() }
+        let retries = Task {
+            while state.withLock({ $0 }) != .ready {
+                try await Task.sleep(for: .seconds(1))
+                try await start()
+            }
+        }
         for await _ in stop {}
-        work.cancel()
+        retries.cancel()
         trash.stop()
-        _ = await work.result
+        _ = await retries.result
         try await pool.run { [trash] in trash.drain() }
     }
 
@@ -53,25 +75,6 @@ final class Recovery: Service {
     func checkReady() throws(TaskFailure) {
         if case .waiting(let reason) = state.withLock({ $0 }) {
             throw TaskFailure(code: .executorError, message: "not ready: \(reason)", retryable: true)
-        }
-    }
-
-    private func recoverOnceMounted() async throws {
-        while true {
-            do {
-                try await pool.run { [self] in try recover() }
-                state.withLock { $0 = .ready }
-                logger.info("ready", [.path: .text(mount.path)])
-                return
-            } catch let error as SystemError {
-                let next = State.waiting(reason: error.description)
-                let isNews = state.withLock { state in
-                    defer { state = next }
-                    return state != next
-                }
-                if isNews { logger.warn("not ready", [.error: LogValue(error)]) }
-            }
-            try await Task.sleep(for: .seconds(1))
         }
     }
 

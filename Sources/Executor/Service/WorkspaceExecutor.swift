@@ -25,7 +25,7 @@ final class WorkspaceExecutor: ExecutorService {
             taskID: request.taskID, wsid: request.wsid, fence: request.fence, operation: operation)
         if let refusal { return .failure(refusal) }
         let call = try Call(taskID: request.taskID, wsid: request.wsid, fence: request.fence)
-        let attempt = attempt(call, request.requestID, operation)
+        let attempt = attempt(call, request.requestID, operation, context)
         let start = MonotonicTime.now
         do {
             let result = try await run(call, context) { try $0.execute(operation, attempt) }
@@ -45,7 +45,7 @@ final class WorkspaceExecutor: ExecutorService {
             taskID: request.taskID, wsid: request.wsid, fence: request.fence, operation: operation)
         if let refusal { return .failure(refusal) }
         let call = try Call(taskID: request.taskID, wsid: request.wsid, fence: request.fence)
-        let attempt = attempt(call, request.requestID, operation)
+        let attempt = attempt(call, request.requestID, operation, context)
         let start = MonotonicTime.now
         do {
             let result = try await run(call, context) { try $0.settle(operation, attempt) }
@@ -87,10 +87,13 @@ final class WorkspaceExecutor: ExecutorService {
         }
     }
 
-    private func attempt(_ call: Call, _ requestID: String, _ operation: Operation) -> Attempt {
-        let logger = self.logger.with(.requestID, .text(requestID)).with(.taskID, .text(call.taskID))
+    private func attempt(_ call: Call, _ requestID: String, _ operation: Operation, _ context: CallContext) -> Attempt {
+        var logger = self.logger.with(.requestID, .text(requestID)).with(.taskID, .text(call.taskID))
             .with(.wsid, .text(call.wsid)).with(.fence, .integer(Int64(clamping: call.fence)))
             .with(.op, .text(operation.name))
+        if let trace = context.traceparent.flatMap(TraceParent.init) {
+            logger = logger.with(.traceID, .text(trace.traceID)).with(.spanID, .text(trace.spanID))
+        }
         return Attempt(
             taskID: call.taskID, wsid: call.wsid, fence: call.fence, requestID: requestID,
             cancellation: call.cancellation, progress: call.progress, logger: logger)

@@ -85,9 +85,9 @@ import Testing
     }
 
     @Test func withoutAnAnswerFromTheSidecarCurrentStaysAndNothingIsLeft() async throws {
-        let rig = try await Rig(settings: ["EXECUTOR_QUIESCE_TIMEOUT": "100ms"])
-        let sidecar = try await rig.makeSnapshot()
-        try await sidecar.stop()
+        let first = try await Rig()
+        try await first.makeSnapshot().stop()
+        let rig = try await Rig(on: first.scratch, settings: ["EXECUTOR_QUIESCE_TIMEOUT": "100ms"])
         let failure = try await rig.execute(set(1), fence: 3).failure
         #expect(failure?.code == .quiesceTimeout)
         #expect(try rig.names("live") == [Ids.live, "\(Ids.live).json"])

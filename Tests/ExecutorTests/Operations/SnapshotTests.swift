@@ -84,9 +84,8 @@ import Testing
         }
         #expect(progress.phase == .cloning && progress.frozen)
         call.cancel()
-        let start = MonotonicTime.now
+        // The gate stays closed: but for the cancellation this would never end.
         #expect(try await call.value.failure?.code == .canceled)
-        #expect(MonotonicTime.now - start < .seconds(1))
         try await eventually("the agent runs again") { !sidecar.agent.isFrozen }
         #expect(try rig.names("snapshots").isEmpty)
         #expect(
@@ -95,7 +94,7 @@ import Testing
     }
 
     @Test func aCallThatMissesItsDeadlineSaysWhereItStood() async throws {
-        let rig = try await Rig(settings: ["EXECUTOR_QUIESCE_TIMEOUT": "90ms", "EXECUTOR_TASK_TIMEOUT": "100ms"])
+        let rig = try await Rig(settings: ["EXECUTOR_QUIESCE_TIMEOUT": "1900ms", "EXECUTOR_TASK_TIMEOUT": "2s"])
         try await rig.makeWorkspace()
         let sidecar = try await Sidecar(rig.scratch)
         rig.engine.close()

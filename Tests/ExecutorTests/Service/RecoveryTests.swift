@@ -52,6 +52,7 @@ import Testing
         let logger = Logger(level: .error)
         let trash = try TrashCollector(mount: mount, logger: logger) { _, _, _ in }
         let recovery = Recovery(mount: mount, executorID: "executor-1", trash: trash, logger: logger)
+        try await recovery.start()
         let running = Task { try await recovery.run() }
         try await eventually("it says what is missing") { recovery.obstacle?.contains("later") == true }
         #expect(throws: TaskFailure.self) { try recovery.checkReady() }

@@ -16,7 +16,6 @@ final class Rig: Sendable {
     let trash: TrashCollector
     let recovery: Recovery
     let registry = MetricsRegistry()
-    private let running: Task<Void, any Error>
 
     init(
         on scratch: ScratchMount? = nil, settings: [String: String] = [:], onClone: @escaping @Sendable () -> Void = {}
@@ -41,11 +40,8 @@ final class Rig: Sendable {
         executor = WorkspaceExecutor(context: context, recovery: recovery, logger: logger)
         self.scratch = scratch
         self.engine = engine
-        running = Task { [recovery] in try await recovery.run() }
-        try await eventually("recovery is done") { [recovery] in recovery.obstacle == nil }
+        try await recovery.start()
     }
-
-    deinit { recovery.shutdown() }
 
     func execute(_ operation: Operation, fence: UInt64, taskID: String = Ids.task, wsid: String = "ws-1") async throws
         -> ExecuteTaskOutcome

@@ -1,0 +1,73 @@
+import ExecutorRPC
+import Glibc
+import GRPCTransport
+import RuntimeCore
+import TestSupport
+import Testing
+
+@testable import Executor
+
+@Suite struct ProgramTests {
+    private let snapshot = Operation.snapshotCreate(snapshotID: Ids.snapshot, message: "")
+    private let creation = Operation.initWorkspace(liveID: Ids.live, owner: nil)
+
+    @Test func aSignalLetsARunningTaskFinish() async throws {
+        let scratch = try ScratchMount()
+        let executor = try await ExecutorProcess(scratch)
+        _ = try await executor.execute(creation, fence: 1)
+        let call = Task { try await executor.execute(snapshot, fence: 2) }
+        try await eventually("the task waits for a sidecar") {
+            let answer = try await executor.client.getTask(GetTaskRequest(taskID: Ids.task), deadline: .seconds(5))
+            if case .running(_, _, let progress) = answer { return progress.phase == .quiescing }
+            return false
+        }
+        executor.process.signal(SIGTERM)
+        _ = try await executor.process.line { $0.contains("shutting down") }
+        let sidecar = try await Sidecar(scratch)
+        #expect(try await call.value.snapshot?.snapshotID == Ids.snapshot)
+        #expect(try await executor.process.ended() == 0)
+        try await sidecar.stop()
+    }
+
+    @Test func aCallerThatGivesUpLeavesNothingBehindAndTheAgentRunning() async throws {
+        let scratch = try ScratchMount()
+        let executor = try await ExecutorProcess(scratch)
+        _ = try await executor.execute(creation, fence: 1)
+        await #expect(throws: GRPCError.self) {
+            try await executor.execute(snapshot, fence: 2, deadline: .milliseconds(200))
+        }
+        _ = try await executor.process.line { $0.contains("attempt failed") }
+        let idle = try await executor.client.getTask(GetTaskRequest(taskID: Ids.task), deadline: .seconds(5))
+        #expect(idle == .idle)
+        let sidecar = try await Sidecar(scratch)
+        #expect(try scratch.directory("ws-1/snapshots").names().isEmpty)
+        #expect(try await executor.execute(snapshot, fence: 3).snapshot != nil)
+        #expect(!sidecar.agent.isFrozen)
+        #expect(executor.process.end() == 0)
+        try await sidecar.stop()
+    }
+
+    @Test func everyLogLineOfATaskCarriesRequestTaskAndWorkspace() async throws {
+        let scratch = try ScratchMount()
+        let executor = try await ExecutorProcess(scratch)
+        _ = try await executor.execute(creation, fence: 1)
+        let line = try await executor.process.line { $0.contains("task executed") }
+        for part in ["\"request_id\":\"request-1\"", "\"task_id\":\"\(Ids.task)\"", "\"wsid\":\"ws-1\""] {
+            #expect(line.contains(part))
+        }
+        #expect(executor.process.end() == 0)
+    }
+
+    @Test(arguments: [
+        (["EXECUTOR_QUIESCE_TIMEOUT": "300s"], "EXECUTOR_QUIESCE_TIMEOUT"),
+        (["EXECUTOR_ENGINE": "magic"], "EXECUTOR_ENGINE"),
+        (["EXECUTOR_FREEZE_LEASE": "2m"], "EXECUTOR_FREEZE_LEASE"),
+        (["EXECUTOR_ID": String(repeating: "x", count: 65)], "EXECUTOR_ID"),
+        (["EXECUTOR_GRPC_ADDR": "nowhere"], "EXECUTOR_GRPC_ADDR"),
+    ])
+    func aWrongSettingEndsTheProgramWithItsName(settings: [String: String], name: String) async throws {
+        let process = try ProgramProcess("wvs-executor", environment: settings)
+        #expect(try await process.ended() == 2)
+        #expect(process.tail.contains(name))
+    }
+}
