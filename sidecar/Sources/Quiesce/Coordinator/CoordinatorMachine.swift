@@ -128,6 +128,9 @@ struct CoordinatorMachine {
             guard document.epoch < request.epoch || (document.epoch == request.epoch && hasAsked) else { return nil }
         }
         let present = ours(reading)
+        let isReleased = present?.state == .requestResume || present?.state == .running
+        // Released by somebody else: `observe` says so, and nothing of ours may look like that resume's.
+        if isReleased, phase == .requesting || phase == .frozen { return nil }
         var next = present ?? blank
         switch phase {
         case .requesting:
@@ -140,9 +143,7 @@ struct CoordinatorMachine {
             addMissing(to: &next)
             moveLease(in: &next, now: now)
         case .resuming:
-            if !hasResumed, let present, present.state == .requestResume || present.state == .running {
-                isReleasedByOthers = true
-            }
+            if !hasResumed, isReleased { isReleasedByOthers = true }
             hasResumed = true
             next.state = .requestResume
             next.expectCurrent = expectCurrent
