@@ -102,7 +102,7 @@ let package = Package(
             "Executor",
             ["Executor", "ExecutorRPC", "GRPCTransport", "Quiesce", "Runtime", "RuntimeCore", "TestSupport"]),
         tests("Commands", ["Commands", "TestSupport"]),
-        tests("Integration", ["ExecutorRPC", "Model", "Quiesce", "Store", "TestSupport"]),
+        tests("Integration", ["FakeAgent", "JSON", "Postgres", "RuntimeCore", "TestSupport"]),
         tests("Quiesce", ["Quiesce", "TestSupport"], in: "sidecar/Tests"),
         tests("Freezer", ["CShims", "Freezer", "RuntimeCore"], in: "sidecar/Tests"),
         tests(

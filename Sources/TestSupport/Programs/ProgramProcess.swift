@@ -6,7 +6,7 @@ package import RuntimeCore
 
 /// One of our programs, run as a process, with its log lines at hand.
 ///
-/// It is killed when this object goes, so that a failing test leaves nothing running.
+/// It is killed when this object goes, and at the latest with the test's own process.
 package final class ProgramProcess: Sendable {
     package let name: String
     package let pid: Int32
@@ -47,6 +47,7 @@ package final class ProgramProcess: Sendable {
             }
         }
         pid = child
+        Lifeline.shared.kill(child)
         log = LineBuffer(reading: readEnd.release(), label: name)
     }
 

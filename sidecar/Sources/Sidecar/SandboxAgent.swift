@@ -18,7 +18,11 @@ final class SandboxAgent: FrozenAgent {
     var process: ProcessID?
 
     init(freezer: any Freezer, guardian: Guardian, workspace: Workspace, logger: Logger) {
-        self.freezer = freezer
+        #if FAILPOINTS
+            self.freezer = UnsafeFreezer.replacing(freezer)
+        #else
+            self.freezer = freezer
+        #endif
         self.guardian = guardian
         self.workspace = workspace
         self.logger = logger

@@ -1,0 +1,164 @@
+import Glibc
+import JSON
+import RuntimeCore
+import TestSupport
+import Testing
+
+extension Integration {
+    /// Whatever goes wrong between REQUEST_FREEZE and the last acknowledgement: nothing is published, and the agent runs.
+    @Suite struct QuiesceFailureTests {
+        private func withStack(
+            failpoints: [String: String] = [:], executor: [String: String] = [:],
+            _ body: (TestStack, WorkspaceTree) async throws -> Void
+        ) async throws {
+            try await TestDatabase.with { database in
+                let mount = try await ScratchFolder.reflink()
+                var options = TestStack.Options()
+                options.failpoints = failpoints
+                options.environment["wvs-executor"] = executor
+                let stack = try await TestStack(database: database, mount: mount.path, options: options)
+                defer { stack.end() }
+                try await stack.createWorkspace("q-1", uid: 1000)
+                try await body(stack, WorkspaceTree(stack, "q-1"))
+            }
+        }
+
+        private func startAgent(_ stack: TestStack, _ tree: WorkspaceTree) async throws -> ProgramProcess {
+            let sidecar = try stack.startAgent("q-1", sidecarOptions: ["--user", "1000:1000"])
+            try await tree.awaitProgress()
+            return sidecar
+        }
+
+        /// Waits until a task has failed an attempt, and answers the task.
+        private func failedAttempt(_ stack: TestStack, _ id: String) async throws -> JSONValue {
+            var task = JSONValue.null
+            try await eventually("task \(id) fails an attempt", within: .seconds(30)) {
+                task = try await stack.send("GET", "/v1/tasks/\(id)").json
+                return task["error"]?.isNull == false
+            }
+            return task
+        }
+
+        private func expectNothingPublished(_ tree: WorkspaceTree) async throws {
+            #expect(try tree.snapshots.isEmpty)
+            try await eventually("no staging is left") { try tree.leftovers.isEmpty }
+        }
+
+        @Test func withoutASidecarTheTaskFailsAndSaysThatNoneEverAttached() async throws {
+            try await withStack(executor: ["EXECUTOR_QUIESCE_TIMEOUT": "300ms"]) { stack, tree in
+                let id = try await stack.accept("POST", "/v1/workspaces/q-1/snapshots", body: [:])
+                let task = try await stack.ended(id)
+                #expect(task["status"] == "DEAD")
+                #expect(task["attempt"] == 5)
+                #expect(task["error"]?["code"] == "QUIESCE_TIMEOUT")
+                #expect(task["error"]?["message"]?.string?.contains("no sidecar") == true, "\(task.text)")
+                try await expectNothingPublished(tree)
+            }
+        }
+
+        @Test func aSidecarThatNeverAnswersEndsInATimeoutAndTheAgentRuns() async throws {
+            try await withStack(executor: ["EXECUTOR_QUIESCE_TIMEOUT": "500ms"]) { stack, tree in
+                let sidecar = try await startAgent(stack, tree)
+                sidecar.signal(SIGSTOP)
+                let id = try await stack.accept("POST", "/v1/workspaces/q-1/snapshots", body: [:])
+                let task = try await failedAttempt(stack, id)
+                #expect(task["error"]?["code"] == "QUIESCE_TIMEOUT", "\(task.text)")
+                try await expectNothingPublished(tree)
+                try await tree.awaitProgress("the agent runs beside its stopped sidecar")
+                sidecar.signal(SIGCONT)
+                let ended = try await stack.ended(id)
+                #expect(ended["status"] == "SUCCEEDED", "\(ended.text)")
+            }
+        }
+
+        @Test func aSidecarThatDiesBeforeItsAcknowledgementEndsInATimeoutAndTheAgentRuns() async throws {
+            try await withStack(
+                failpoints: ["wvs-sidecar": "sidecar.frozen_before_ack:kill"],
+                executor: ["EXECUTOR_QUIESCE_TIMEOUT": "500ms", "EXECUTOR_FREEZE_LEASE": "2s"]
+            ) { stack, tree in
+                let sidecar = try await startAgent(stack, tree)
+                let id = try await stack.accept("POST", "/v1/workspaces/q-1/snapshots", body: [:])
+                _ = try await sidecar.line { $0 == "failpoint sidecar.frozen_before_ack" }
+                try await tree.awaitProgress("the agent runs after its sidecar died")
+                let task = try await failedAttempt(stack, id)
+                #expect(task["error"]?["code"] == "QUIESCE_TIMEOUT", "\(task.text)")
+                try await expectNothingPublished(tree)
+            }
+        }
+
+        @Test func aSidecarKilledWhileItsAgentIsFrozenVoidsTheCloneAndTheAgentRunsAtOnce() async throws {
+            try await withStack(
+                failpoints: ["wvs-executor": "executor.snapshot.after_quiesce:stop"],
+                executor: ["EXECUTOR_QUIESCE_TIMEOUT": "5s", "EXECUTOR_FREEZE_LEASE": "10s"]
+            ) { stack, tree in
+                let sidecar = try await startAgent(stack, tree)
+                let id = try await stack.accept("POST", "/v1/workspaces/q-1/snapshots", body: [:])
+                let executor = stack.program("wvs-executor")
+                _ = try await executor.line { $0 == "failpoint executor.snapshot.after_quiesce" }
+                let frozen = try tree.steps
+                #expect(try tree.steps == frozen)
+                sidecar.end(SIGKILL)
+                try await tree.awaitProgress("the guardian thaws the agent")
+                executor.signal(SIGCONT)
+                let task = try await failedAttempt(stack, id)
+                #expect(task["error"]?["code"] == "QUIESCE_BROKEN", "\(task.text)")
+                try await expectNothingPublished(tree)
+            }
+        }
+
+        @Test func anExecutorKilledWhileTheAgentIsFrozenLeavesItFrozenForTheLeaseAtMost() async throws {
+            try await withStack(
+                failpoints: ["wvs-executor": "executor.snapshot.after_quiesce:kill"],
+                executor: ["EXECUTOR_FREEZE_LEASE": "2s"]
+            ) { stack, tree in
+                _ = try await startAgent(stack, tree)
+                let id = try await stack.accept("POST", "/v1/workspaces/q-1/snapshots", body: [:])
+                let executor = stack.program("wvs-executor")
+                _ = try await executor.line { $0 == "failpoint executor.snapshot.after_quiesce" }
+                let died = MonotonicTime.now
+                try await executor.ended()
+                try await tree.awaitProgress("the lease ends")
+                let stood = MonotonicTime.now - died
+                print(
+                    "executor killed while the agent was frozen: the agent ran again after \(stood.wholeMilliseconds) ms, lease 2000 ms"
+                )
+                #expect(stood < .seconds(4))
+                #expect(try tree.snapshots.isEmpty)
+                try await stack.start("wvs-executor")
+                let task = try await stack.ended(id)
+                #expect(task["status"] == "SUCCEEDED", "\(task.text)\n\(stack.logs)")
+                #expect(try tree.check(snapshot: task.snapshotID).problems.isEmpty)
+                try await eventually("no staging is left") { try tree.leftovers.isEmpty }
+            }
+        }
+
+        @Test func aLeaseThatLapsesInTheMiddleOfACloneVoidsItEveryTime() async throws {
+            let rounds = 4
+            let points = (1...rounds).map { "executor.snapshot.after_quiesce:stop@\($0)" }.joined(separator: ",")
+            try await withStack(
+                failpoints: ["wvs-executor": points], executor: ["EXECUTOR_FREEZE_LEASE": "600ms"]
+            ) { stack, tree in
+                _ = try await startAgent(stack, tree)
+                let executor = stack.program("wvs-executor")
+                let id = try await stack.accept("POST", "/v1/workspaces/q-1/snapshots", body: [:])
+                for round in 1...rounds {
+                    try await eventually("clone \(round) begins") {
+                        executor.lines.count { $0 == "failpoint executor.snapshot.after_quiesce" } == round
+                    }
+                    try await tree.awaitProgress("the agent writes on in the middle of clone \(round)")
+                    executor.signal(SIGCONT)
+                    try await eventually("attempt \(round) is void", within: .seconds(30)) {
+                        let task = try await stack.send("GET", "/v1/tasks/\(id)").json
+                        return task["error"]?["attempt"]?.integer == Int64(round)
+                            && task["error"]?["code"] == "QUIESCE_BROKEN"
+                    }
+                    #expect(try tree.snapshots.isEmpty)
+                }
+                let task = try await stack.ended(id)
+                #expect(task["status"] == "SUCCEEDED", "the fifth attempt is left alone: \(task.text)")
+                #expect(try tree.check(snapshot: task.snapshotID).problems.isEmpty)
+                try await eventually("no staging is left") { try tree.leftovers.isEmpty }
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import FakeAgent
+import Foundation
+import JSON
+import RuntimeCore
+import TestSupport
+import Testing
+
+extension Integration {
+    /// A hostile writer against 200 snapshots: several processes with threads, and children that live for one step.
+    @Suite struct TornSnapshotTests {
+        private static func hostileAgent(_ folder: String, ticker: String) -> [String] {
+            let agent = ProgramProcess.folder + "/demo-agent"
+            let run = "\(agent) run --workspace \(folder) --threads 2 --pause 0ms --cells 12"
+            return ["/bin/sh", "-c", "\(run) --name b & \(run) --name a --children --ticker \(ticker) & wait"]
+        }
+
+        @Test func twoHundredSnapshotsOfAHostileWriterAreAllConsistent() async throws {
+            try await TestDatabase.with { database in
+                let mount = try await ScratchFolder.reflink()
+                let stack = try await TestStack(database: database, mount: mount.path)
+                defer { stack.end() }
+                try await stack.createWorkspace("torn", uid: 1000)
+                let tree = WorkspaceTree(stack, "torn")
+                let ticker = try mount.openFolder("ticker") + "/gaps"
+                try stack.startAgent(
+                    "torn", command: Self.hostileAgent(tree.path, ticker: ticker),
+                    sidecarOptions: ["--user", "1000:1000"])
+                try await tree.awaitProgress()
+
+                let start = Timestamp.now
+                var windows: [Double] = []
+                for round in 1...200 {
+                    let task = try await stack.snapshot("torn")
+                    let report = try tree.check(snapshot: task.snapshotID)
+                    #expect(report.problems.isEmpty, "snapshot \(round): \(report.problems)\n\(task.text)")
+                    #expect(report.ledgers == 5 || round < 5)
+                    let acknowledgements = task.acknowledgements
+                    #expect(acknowledgements.count == 1)
+                    #expect(acknowledgements.allSatisfy { $0["held"] == true && $0["consistency"] == "quiesced" })
+                    windows.append(task["result"]?["receipt"]?["window_ms"]?.double ?? .infinity)
+                    if round % 20 == 0 { try await tree.awaitProgress("the agent writes after snapshot \(round)") }
+                }
+                let longest = try Ticker.longestGap(path: ticker, from: start, to: .now) ?? .zero
+                print(
+                    "200 snapshots, \(try tree.steps) steps: longest freeze window \(windows.max() ?? 0) ms, "
+                        + "median \(windows.sorted()[windows.count / 2]) ms; longest gap of the agent's own 1 kHz ticker "
+                        + "\(longest.milliseconds) ms")
+            }
+        }
+
+        /// Otherwise the test above proves nothing.
+        @Test func withTheFreezeDisabledTheSameWriterIsCaughtTorn() async throws {
+            try await TestDatabase.with { database in
+                let mount = try await ScratchFolder.reflink()
+                var options = TestStack.Options()
+                options.environment["wvs-sidecar"] = ["WVS_TEST_UNSAFE_NO_FREEZE": "1"]
+                let stack = try await TestStack(database: database, mount: mount.path, options: options)
+                defer { stack.end() }
+                try await stack.createWorkspace("torn", uid: 1000)
+                let tree = WorkspaceTree(stack, "torn")
+                let ticker = try mount.openFolder("ticker") + "/gaps"
+                try stack.startAgent(
+                    "torn", command: Self.hostileAgent(tree.path, ticker: ticker),
+                    sidecarOptions: ["--user", "1000:1000"])
+                try await tree.awaitProgress()
+                var torn = 0
+                for _ in 1...10 {
+                    let task = try await stack.snapshot("torn")
+                    // A file may even be missing.
+                    let problems = (try? tree.check(snapshot: task.snapshotID).problems) ?? ["unreadable"]
+                    if !problems.isEmpty { torn += 1 }
+                }
+                print("without the freeze \(torn) of 10 snapshots are torn")
+                #expect(torn > 0)
+            }
+        }
+    }
+}
