@@ -25,19 +25,19 @@ package struct FlushBarrier {
         }
     }
 
-    private let files: WorkspaceFiles
     private var unfinished: FlushCrew?
 
-    package init(_ files: WorkspaceFiles) { self.files = files }
+    package init() {}
 
     /// Flushes every file of the workspace's file system that `processes` may have written to.
     ///
     /// - Parameters:
     ///   - processes: all frozen.
+    ///   - files: of the workspace.
     ///   - stillWanted: asked every few milliseconds; false ends the flush with an error.
     /// - Throws: `flush` with the file's name when one fails or is not done at the deadline.
     package mutating func flush(
-        _ processes: [ProcessID], until deadline: MonotonicTime, stillWanted: () -> Bool
+        _ processes: [ProcessID], of files: WorkspaceFiles, until deadline: MonotonicTime, stillWanted: () -> Bool
     ) throws(FreezerError) -> Outcome {
         if let unfinished, let file = unfinished.current {
             throw FreezerError(.flush, "an earlier flush of \(file) still hangs")

@@ -34,7 +34,7 @@ package struct WorkspaceHolders {
     ///   - known: left out without a look.
     ///   - isMember: asked about a holder that was found: true leaves it out too, for those born after `known` was read.
     package func first(
-        _ interest: Interest, except known: Set<ProcessID>, isMember: (ProcessID) -> Bool = { _ in false }
+        _ interest: Interest, except known: Set<ProcessID> = [], isMember: (ProcessID) -> Bool = { _ in false }
     ) throws(FreezerError) -> Holder? {
         let processes = try explained(.notFrozen, "the processes cannot be listed") { () throws(SystemError) in
             try ProcessTable.all()

@@ -10,9 +10,13 @@ final class ControlWatch {
     /// Readable after a change.
     let descriptor: CInt
 
-    // DELETE_SELF, MOVE_SELF and UNMOUNT: the folder is not the one we know any more.
-    private static let events =
-        IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT
+    /// What is of interest in a folder.
+    enum Interest {
+        /// Texts that are written in place, folders that come.
+        case contents
+        /// Registrations too that are removed, or whose owner has died: its descriptor was open for writing.
+        case registrations
+    }
 
     init() throws(SidecarError) {
         let before = Self.instances()
@@ -32,16 +36,63 @@ final class ControlWatch {
 
     deinit { inotifytools_cleanup() }
 
-    func add(_ folder: String) throws(SystemError) {
-        guard inotifytools_watch_file(folder, Self.events) == 1 else {
+    /// Nil, and a word to the log, where there is no inotify.
+    static func start(_ logger: Logger) -> ControlWatch? {
+        do {
+            return try ControlWatch()
+        } catch {
+            logger.warn("no inotify: control files are polled", [.error: LogValue(error)])
+            return nil
+        }
+    }
+
+    func add(_ folder: String, _ interest: Interest = .contents) throws(SystemError) {
+        // DELETE_SELF, MOVE_SELF and UNMOUNT: the folder is not the one we know any more.
+        var events = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT
+        if interest == .registrations { events |= IN_DELETE | IN_CLOSE_WRITE }
+        guard inotifytools_watch_file(folder, events) == 1 else {
             throw SystemError("inotify_add_watch", folder, errno: inotifytools_error())
         }
     }
 
+    /// What has been reported.
+    enum Changes: Equatable {
+        case folders(Set<String>)
+        /// More than the kernel kept.
+        case everything
+
+        func contains(_ folder: String) -> Bool {
+            switch self {
+            case .everything: true
+            case .folders(let folders): folders.contains(folder)
+            }
+        }
+    }
+
     /// Takes what has been reported.
-    func drain() {
-        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) { buffer in
-            while read(descriptor, buffer.baseAddress, buffer.count) > 0 {}
+    func drain() { _ = changes() }
+
+    /// Takes what has been reported, as the folders that were added.
+    func changes() -> Changes {
+        withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 8) { buffer in
+            var folders: Set<String> = []
+            var isComplete = true
+            while true {
+                let count = read(descriptor, buffer.baseAddress, buffer.count)
+                guard count > 0 else { return isComplete ? .folders(folders) : .everything }
+                var offset = 0
+                while offset + MemoryLayout<inotify_event>.size <= count {
+                    let event = UnsafeRawBufferPointer(buffer).loadUnaligned(
+                        fromByteOffset: offset, as: inotify_event.self)
+                    offset += MemoryLayout<inotify_event>.size + Int(event.len)
+                    if event.mask & UInt32(IN_Q_OVERFLOW) != 0 { isComplete = false }
+                    guard let name = inotifytools_filename_from_wd(event.wd) else { continue }
+                    var folder = String(cString: name)
+                    // The library ends the names of folders with a slash.
+                    if folder.hasSuffix("/") { folder.removeLast() }
+                    folders.insert(folder)
+                }
+            }
         }
     }
 

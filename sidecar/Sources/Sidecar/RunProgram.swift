@@ -121,8 +121,8 @@ package final class RunProgram {
     }
 
     private func startWatch(_ workspace: Workspace) -> ControlWatch? {
+        guard let watch = ControlWatch.start(logger) else { return nil }
         do {
-            let watch = try ControlWatch()
             try watch.add(workspace.controlDirectory)
             return watch
         } catch {

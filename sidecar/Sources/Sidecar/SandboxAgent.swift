@@ -8,9 +8,8 @@ final class SandboxAgent: FrozenAgent {
     private let freezer: any Freezer
     private let workspace: Workspace
     private let logger: Logger
-    private var barrier: FlushBarrier
+    private var barrier = FlushBarrier()
     private var guardian: Guardian
-    private let holders: WorkspaceHolders
     private var frozen: [ProcessID] = []
     private var outsider: WorkspaceHolders.Holder?
 
@@ -26,8 +25,6 @@ final class SandboxAgent: FrozenAgent {
         self.guardian = guardian
         self.workspace = workspace
         self.logger = logger
-        barrier = FlushBarrier(workspace.files)
-        holders = WorkspaceHolders(workspace.files)
     }
 
     var method: FreezeMethod {
@@ -40,8 +37,9 @@ final class SandboxAgent: FrozenAgent {
     func armLease(epoch: UInt64, until deadline: MonotonicTime) throws(AgentError) {
         try described { () throws(FreezerError) in
             // Before anything stands still, since it takes a look at every process.
+            let files = try workspaceFiles()
             let members = Set(try freezer.population().processes + [guardian.pid])
-            outsider = try holders.first(.writing, except: members, isMember: freezer.contains)
+            outsider = try WorkspaceHolders(files).first(.writing, except: members, isMember: freezer.contains)
             try guardian.arm(until: deadline)
         }
     }
@@ -71,7 +69,7 @@ final class SandboxAgent: FrozenAgent {
 
     func flush(deadline: MonotonicTime, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
         let outcome = try described { () throws(FreezerError) in
-            try barrier.flush(frozen, until: deadline, stillWanted: stillWanted)
+            try barrier.flush(frozen, of: try workspaceFiles(), until: deadline, stillWanted: stillWanted)
         }
         Failpoint.hit("sidecar.flushed")
         let files = outcome.files.map {
@@ -87,6 +85,14 @@ final class SandboxAgent: FrozenAgent {
         freezer.thaw()
         guardian.disarm()
         frozen = []
+    }
+
+    private func workspaceFiles() throws(FreezerError) -> WorkspaceFiles {
+        do {
+            return try workspace.files()
+        } catch {
+            throw FreezerError(.flush, "the workspace cannot be examined", cause: error)
+        }
     }
 
     func sees(current target: String) -> Bool { workspace.current(seenBy: process) == target }

@@ -7,6 +7,7 @@ package enum SidecarMain {
         Freezes, flushes and thaws an AI agent, so that snapshots of its workspace are never torn.
 
         usage: wvs-sidecar run  [--flag VALUE]... -- CMD [ARG]...   start an agent and look after it
+               wvs-sidecar node [--flag VALUE]...                  answer for workspaces without an agent
 
         Each mode explains its flags: wvs-sidecar MODE --help
           --help, --version
@@ -20,6 +21,9 @@ package enum SidecarMain {
             case "run":
                 let settings = try RunSettings.parse(Array(arguments.dropFirst()), environment: environment)
                 return try RunProgram(settings).run()
+            case "node":
+                let settings = try NodeSettings.parse(Array(arguments.dropFirst()), environment: environment)
+                return try NodeProgram(settings).run()
             case "--version":
                 print("wvs-sidecar \(Version.current)")
             case "--help", "-h":

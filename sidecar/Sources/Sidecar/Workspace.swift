@@ -9,9 +9,19 @@ struct Workspace {
     let wsid: String
     /// Without links.
     let path: String
-    let files: WorkspaceFiles
-
     var controlDirectory: String { "\(path)/.wvs" }
+
+    /// Design section 2: `^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`.
+    static func isValid(wsid: String) -> Bool {
+        let bytes = wsid.utf8
+        func isLetterOrDigit(_ byte: UInt8) -> Bool {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        }
+        guard (3...63).contains(bytes.count), let first = bytes.first, let last = bytes.last else { return false }
+        return isLetterOrDigit(first) && isLetterOrDigit(last)
+            && bytes.allSatisfy { isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
+    }
 
     /// - Returns: nil while the executor has not made it, or not all of it.
     init?(at given: String) throws(SidecarError) {
@@ -22,24 +32,25 @@ struct Workspace {
         defer { free(resolved) }
         path = String(cString: resolved)
         wsid = path.split(separator: "/").last.map(String.init) ?? ""
+        guard Self.isValid(wsid: wsid) else {
+            throw SidecarError(.workspace, "\(path) is not a workspace: its name is not a wsid")
+        }
         // `current` comes last: with it the workspace is whole.
         for part in ["\(path)/.wvs", "\(path)/current/."] where access(part, F_OK) == -1 {
             if lastErrno == ENOENT { return nil }
             throw SidecarError(.workspace, "the workspace cannot be reached", cause: SystemError("access", part))
         }
-        do {
-            files = try WorkspaceFiles(workspace: path)
-        } catch {
-            throw SidecarError(.workspace, "the workspace cannot be examined", cause: error)
-        }
     }
+
+    /// What tells its files from others, as of now: on btrfs each new live tree is a device of its own.
+    func files() throws(SystemError) -> WorkspaceFiles { try WorkspaceFiles(workspace: path) }
 
     /// A sandbox that mounts `…/current` itself is pinned to one live tree: snapshots would miss what it writes after the next
     /// set_current.
     func refusePinnedMounts() throws(SidecarError) {
         let mounts: [String]
         do {
-            mounts = try files.pinnedMounts()
+            mounts = try files().pinnedMounts()
         } catch {
             throw SidecarError(.workspace, "the mount table cannot be read", cause: error)
         }

@@ -63,9 +63,9 @@ final class ScratchFolder {
     }
 }
 
-/// Waits until something is so; false when it is not within ten seconds.
-func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = MonotonicTime.now + .seconds(10)
+/// Waits until something is so; false when it is not in time.
+func eventually(within limit: Duration = .seconds(20), _ condition: () throws -> Bool) rethrows -> Bool {
+    let deadline = MonotonicTime.now + limit
     while try !condition() {
         if MonotonicTime.now >= deadline { return false }
         usleep(500)

@@ -14,11 +14,11 @@ import Testing
     func killed(freezer: String) async throws {
         let workspace = try TestWorkspace()
         let sandbox = try await Sandbox(workspace, Self.writing, options: ["--freezer", freezer])
-        #expect(eventually { workspace.size("log") > 0 })
+        #expect(await eventually { workspace.size("log") > 0 })
         let freeze = try workspace.freeze(lease: .seconds(60))
         let before = workspace.size("log")
         sandbox.sidecar.end(SIGKILL)
-        #expect(eventually { workspace.size("log") > before })
+        #expect(await eventually { workspace.size("log") > before })
         #expect(throws: QuiesceError.self) { try freeze.resume() }
     }
 
@@ -26,11 +26,11 @@ import Testing
     func stopped() async throws {
         let workspace = try TestWorkspace()
         let sandbox = try await Sandbox(workspace, Self.writing)
-        #expect(eventually { workspace.size("log") > 0 })
+        #expect(await eventually { workspace.size("log") > 0 })
         let freeze = try workspace.freeze(lease: .milliseconds(400))
         let before = workspace.size("log")
         sandbox.sidecar.signal(SIGSTOP)
-        #expect(eventually { workspace.size("log") > before })
+        #expect(await eventually { workspace.size("log") > before })
         sandbox.sidecar.signal(SIGCONT)
         #expect(throws: QuiesceError.self) { try freeze.resume() }
     }
@@ -39,12 +39,12 @@ import Testing
     func losesGuardian() async throws {
         let workspace = try TestWorkspace()
         let sandbox = try await Sandbox(workspace, Self.writing)
-        #expect(eventually { workspace.size("log") > 0 })
+        #expect(await eventually { workspace.size("log") > 0 })
         let freeze = try workspace.freeze(lease: .seconds(60))
         let before = workspace.size("log")
         let guardian = try #require(try guardian(of: sandbox.sidecar.pid))
         kill(guardian, SIGKILL)
-        #expect(eventually { workspace.size("log") > before })
+        #expect(await eventually { workspace.size("log") > before })
         #expect(throws: QuiesceError.self) { try freeze.resume() }
     }
 
@@ -52,7 +52,7 @@ import Testing
     func succeeds() async throws {
         let workspace = try TestWorkspace()
         let first = try await Sandbox(workspace, Self.writing)
-        #expect(eventually { workspace.size("log") > 0 })
+        #expect(await eventually { workspace.size("log") > 0 })
         let freeze = try workspace.freeze(lease: .seconds(2))
         // Both at once, as when a whole control group is killed: nobody is left to thaw.
         let guardian = try #require(try guardian(of: first.sidecar.pid))
@@ -62,7 +62,7 @@ import Testing
         #expect(first.isFrozen)
         // It starts no agent into a freeze that it was too late for.
         async let starting = Sandbox(workspace, "exec sleep 1000")
-        #expect(eventually { !first.isFrozen })
+        #expect(await eventually { !first.isFrozen })
         #expect(throws: QuiesceError.self) { try freeze.resume() }
         let second = try await starting
         #expect(second.sidecar.lines.contains { $0.contains("continuity lost") })

@@ -12,7 +12,7 @@ import Testing
     func freezesAgent() async throws {
         let workspace = try TestWorkspace()
         let sandbox = try await Sandbox(workspace, "exec 3>> held; echo dirty >&3; \(Self.writing)")
-        #expect(eventually { workspace.size("log") > 0 })
+        #expect(await eventually { workspace.size("log") > 0 })
         for _ in 0..<3 {
             let freeze = try workspace.freeze()
             let before = workspace.size("log")
@@ -27,7 +27,7 @@ import Testing
             #expect(workspace.size("log") == before)
             let receipt = try freeze.resume()
             #expect(receipt.isHeld)
-            #expect(eventually { workspace.size("log") > before })
+            #expect(await eventually { workspace.size("log") > before })
         }
     }
 
@@ -47,9 +47,9 @@ import Testing
         let workspace = try TestWorkspace()
         let sandbox = try await Sandbox(
             workspace, "trap 'echo usr1 > got' USR1; echo > ready; while :; do sleep 0.01; done")
-        #expect(eventually { workspace.size("ready") > 0 })
+        #expect(await eventually { workspace.size("ready") > 0 })
         sandbox.sidecar.signal(SIGUSR1)
-        #expect(eventually { workspace.size("got") > 0 })
+        #expect(await eventually { workspace.size("got") > 0 })
         sandbox.sidecar.signal(SIGTERM)
         #expect(try await sandbox.sidecar.ended() == 128 + SIGTERM)
     }
@@ -58,7 +58,7 @@ import Testing
     func entersWithoutClone3() async throws {
         let workspace = try TestWorkspace()
         let sandbox = try await Sandbox(workspace, Self.writing, environment: ["WVS_TEST_NO_CLONE3": "1"])
-        #expect(eventually { workspace.size("log") > 0 })
+        #expect(await eventually { workspace.size("log") > 0 })
         let freeze = try workspace.freeze()
         #expect(sandbox.isFrozen)
         #expect(freeze.consistency == .quiesced)
@@ -70,7 +70,7 @@ import Testing
         let workspace = try TestWorkspace()
         let sandbox = try await Sandbox(
             workspace, "(\(Self.writing)) & (\(Self.writing)) & wait", options: ["--freezer", "sigstop"])
-        #expect(eventually { workspace.size("log") > 0 })
+        #expect(await eventually { workspace.size("log") > 0 })
         let freeze = try workspace.freeze()
         let before = workspace.size("log")
         #expect(ProcessState.of(sandbox.agent) == "T")
@@ -79,7 +79,7 @@ import Testing
         #expect(freeze.consistency == .bestEffort)
         #expect(workspace.size("log") == before)
         #expect(try freeze.resume().isHeld)
-        #expect(eventually { workspace.size("log") > before })
+        #expect(await eventually { workspace.size("log") > before })
     }
 
     @Test("The agent runs as another user in its own groups")

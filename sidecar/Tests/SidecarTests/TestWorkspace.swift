@@ -9,6 +9,7 @@ final class TestWorkspace: Sendable {
     let mount: String
     let wsid: String
     let control: CInt
+    private let ownsMount: Bool
     private let epoch = Mutex<UInt64>(0)
 
     var path: String { "\(mount)/\(wsid)" }
@@ -16,6 +17,7 @@ final class TestWorkspace: Sendable {
 
     /// - Parameter mount: the folder to make it in; a temporary one of its own otherwise.
     init(wsid: String = "agent-1", in mount: String? = nil) throws {
+        ownsMount = mount == nil
         var template = Array("/tmp/wvs-sidecar-XXXXXX".utf8CString)
         if let mount {
             self.mount = mount
@@ -39,8 +41,11 @@ final class TestWorkspace: Sendable {
 
     deinit {
         close(control)
-        removeTree(mount)
+        if ownsMount { removeTree(mount) }
     }
+
+    /// The executor removes the workspace.
+    func remove() { removeTree(path) }
 
     func freeze(lease: Duration = .seconds(10), timeout: Duration = .seconds(10)) throws -> Freeze {
         let epoch = epoch.withLock { epoch in
@@ -132,12 +137,13 @@ enum ProcessState {
     }
 }
 
-/// Waits until something is so; false when it is not within ten seconds.
-func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = MonotonicTime.now + .seconds(10)
+/// Waits until something is so; false when it is not in time. Holds no cooperative thread meanwhile.
+func eventually(within limit: Duration = .seconds(20), _ condition: () throws -> Bool) async rethrows -> Bool {
+    let deadline = MonotonicTime.now + limit
     while try !condition() {
         if MonotonicTime.now >= deadline { return false }
-        usleep(500)
+        // Cancelled only with the whole test.
+        try? await Task.sleep(for: .milliseconds(2))
     }
     return true
 }

@@ -1,0 +1,116 @@
+private import Glibc
+import RuntimeCore
+
+/// `wvs-sidecar node`: answers for every workspace below a folder that has no agent.
+final class NodeProgram {
+    private let settings: NodeSettings
+    /// Without links.
+    private let root: String
+    private let logger: Logger
+    private let signals: SignalDescriptor
+    private let watch: ControlWatch?
+    /// Every change is told by inotify, so that nothing needs to be polled.
+    private var isNoticed: Bool
+    private var seats: [String: NodeSeat] = [:]
+    /// Folders that are not a whole workspace yet.
+    private var isWaitingForMore = false
+
+    init(_ settings: NodeSettings) throws {
+        self.settings = settings
+        logger = Logger(level: settings.logLevel)
+        signals = try SignalDescriptor()
+        watch = ControlWatch.start(logger)
+        _ = Priority.raise(logger)
+        guard let resolved = realpath(settings.root, nil) else {
+            throw SidecarError(.workspace, "the folder cannot be read", cause: SystemError("realpath", settings.root))
+        }
+        defer { free(resolved) }
+        root = String(cString: resolved)
+        isNoticed = false
+        if let watch {
+            try watch.add(root)
+            isNoticed = watch.isProved(in: root)
+        }
+    }
+
+    /// Serves until a signal ends it.
+    ///
+    /// - Returns: the exit status to leave with.
+    func run() throws -> CInt {
+        defer { for seat in seats.values { seat.leave() } }
+        logger.info("node ready", [.path: LogValue(root), .state: isNoticed ? "inotify" : "poll"])
+        var poll = PollSet([signals.raw, watch?.descriptor ?? -1])
+        try discover()
+        var changed = Set(seats.keys)
+        while true {
+            poll.wait(timeout(serve(changed)))
+            if poll.isReady(0), let status = takeSignals() { return status }
+            let changes = poll.isReady(1) ? watch?.changes() ?? .everything : .folders([])
+            // Without a word of inotify it is the time that has passed, and everything may have changed.
+            let mayAllHaveChanged = !isNoticed || changes == .everything
+            let hasLost = seats.values.contains { $0.isTouched(by: changes) && $0.isGone }
+            if hasLost || mayAllHaveChanged || isWaitingForMore || changes.contains(root) { try discover() }
+            changed = Set(
+                seats.values.filter { mayAllHaveChanged || $0.isTouched(by: changes) || $0.isBusy }.map(\.wsid))
+        }
+    }
+
+    /// How long nothing needs to be looked at; nil for good.
+    private func timeout(_ pace: Duration?) -> Duration? {
+        if let pace { return pace }
+        return isNoticed && !isWaitingForMore ? nil : settings.pollInterval
+    }
+
+    /// - Returns: the shortest pace that a participant asks for; nil when all are idle.
+    private func serve(_ changed: Set<String>) -> Duration? {
+        var shortest: Duration?
+        for wsid in changed {
+            guard let pace = seats[wsid]?.serve() else { continue }
+            shortest = min(pace, shortest ?? pace)
+        }
+        return shortest
+    }
+
+    /// Finds workspaces that have come and drops those that are gone.
+    private func discover() throws {
+        isWaitingForMore = false
+        for (wsid, seat) in seats where seat.isGone {
+            seat.leave()
+            seats[wsid] = nil
+        }
+        guard let stream = opendir(root) else {
+            throw SidecarError(.workspace, "the folder cannot be read", cause: SystemError("opendir", root))
+        }
+        defer { closedir(stream) }
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if Workspace.isValid(wsid: name), seats[name] == nil { admit(name) }
+        }
+    }
+
+    private func admit(_ wsid: String) {
+        let logger = logger.with(.wsid, LogValue(wsid))
+        do {
+            guard let workspace = try Workspace(at: "\(root)/\(wsid)") else {
+                isWaitingForMore = true
+                return
+            }
+            let seat = try NodeSeat(workspace, logger: logger)
+            if let watch { try seat.beWatched(by: watch) }
+            seats[wsid] = seat
+            _ = seat.serve()
+        } catch {
+            logger.warn("a workspace is not served", [.error: LogValue(error)])
+            isWaitingForMore = true
+        }
+    }
+
+    private func takeSignals() -> CInt? {
+        while let signal = signals.next() {
+            if [SIGHUP, SIGINT, SIGQUIT, SIGTERM].contains(signal.number) { return 0 }
+        }
+        return nil
+    }
+}

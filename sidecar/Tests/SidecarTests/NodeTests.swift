@@ -1,0 +1,89 @@
+private import Glibc
+import Quiesce
+import RuntimeCore
+import TestSupport
+import Testing
+
+/// `wvs-sidecar node` as a process.
+@Suite struct NodeTests {
+    private func node(_ workspace: TestWorkspace) async throws -> ProgramProcess {
+        let node = try ProgramProcess("wvs-sidecar", arguments: ["node", "--root", workspace.mount])
+        _ = try await node.line { $0.contains("serving a workspace") && $0.contains(workspace.wsid) }
+        return node
+    }
+
+    @Test("A workspace that nobody uses is acknowledged with method none, best effort")
+    func servesVacant() async throws {
+        let workspace = try TestWorkspace()
+        let node = try await node(workspace)
+        let freeze = try workspace.freeze()
+        #expect(freeze.acknowledgements.values.first?.method == FreezeMethod.none)
+        #expect(freeze.consistency == .bestEffort)
+        #expect(!freeze.openFiles.complete)
+        #expect(try freeze.resume().isHeld)
+        #expect(node.end(SIGTERM) == 0)
+        #expect(try Participant.others(than: "", controlDirectory: workspace.control).isEmpty)
+    }
+
+    @Test(
+        "Whoever holds something of the workspace is named, and nothing is acknowledged",
+        arguments: ["exec 3< file; echo > ready; exec sleep 1000", "cd .; echo > ready; exec sleep 1000"])
+    func refusesUsed(script: String) async throws {
+        let workspace = try TestWorkspace()
+        let node = try await node(workspace)
+        close(open("\(workspace.live)/file", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
+        let user = try Stranger(in: workspace.live, script)
+        #expect(await eventually { workspace.size("ready") > 0 })
+        let error = #expect(throws: QuiesceError.self) { try workspace.freeze(timeout: .seconds(5)) }
+        #expect(error?.description.contains("process \(user.pid) holds") == true)
+        withExtendedLifetime((node, user)) {}
+    }
+
+    @Test("A workspace that comes later is served, and one that is made anew under its name")
+    func findsNewcomers() async throws {
+        let workspace = try TestWorkspace()
+        let node = try await node(workspace)
+        for _ in 0..<2 {
+            let later = try TestWorkspace(wsid: "later", in: workspace.mount)
+            #expect(try await eventually { try !Participant.others(than: "", controlDirectory: later.control).isEmpty })
+            #expect(try later.freeze().resume().isHeld)
+            later.remove()
+        }
+        withExtendedLifetime(node) {}
+    }
+
+    @Test("The node steps back when an agent's sidecar registers, and takes its place again when that has gone")
+    func stepsBack() async throws {
+        let workspace = try TestWorkspace()
+        let node = try await node(workspace)
+        let sandbox = try await Sandbox(workspace, "exec sleep 1000")
+        let modes = { try Participant.others(than: "", controlDirectory: workspace.control).map(\.registration?.mode) }
+        #expect(try await eventually { try modes() == [.run] })
+        let freeze = try workspace.freeze()
+        #expect(freeze.acknowledgements.values.map(\.method) == [.cgroup2])
+        #expect(try freeze.resume().isHeld)
+        kill(sandbox.agent, SIGKILL)
+        #expect(try await eventually { try modes() == [.node] })
+        withExtendedLifetime(node) {}
+    }
+}
+
+/// A shell in a folder, that no sidecar knows of.
+private final class Stranger {
+    let pid: CInt
+
+    init(in folder: String, _ script: String) throws {
+        let arguments = ["sh", "-c", "cd \(folder); \(script)"]
+        let words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        defer { for word in words { free(word) } }
+        var child: pid_t = 0
+        let code = posix_spawn(&child, "/bin/sh", nil, nil, words, environ)
+        if code != 0 { throw SystemError("posix_spawn", errno: code) }
+        pid = child
+    }
+
+    deinit {
+        kill(pid, SIGKILL)
+        waitpid(pid, nil, 0)
+    }
+}
