@@ -60,6 +60,8 @@ int64_t wvs_file_system_type(const char *path) {
     return statfs(path, &status) == -1 ? -1 : (int64_t)status.f_type;
 }
 
+int wvs_start_writeback(int file) { return sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE); }
+
 struct failure {
     int errno_;
     const char *step; // the child shares the parent's image until exec, so a literal's address holds in both

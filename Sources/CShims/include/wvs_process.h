@@ -40,6 +40,9 @@ enum { WVS_O_PATH = 010000000 };
 /// `f_type` of statfs(2); -1 with errno.
 int64_t wvs_file_system_type(const char *path);
 
+/// Starts to write a file's dirty pages back, and does not wait: sync_file_range(2) with SYNC_FILE_RANGE_WRITE.
+int wvs_start_writeback(int file);
+
 /// How a program is started.
 struct wvs_launch {
     char *const *argv; // looked up in PATH

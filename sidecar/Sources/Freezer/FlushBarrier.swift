@@ -50,7 +50,7 @@ package struct FlushBarrier {
         }
         let dirty = scan.files.values.sorted { $0.path < $1.path }
         if dirty.isEmpty { return Outcome(files: [], closedProcesses: scan.closed) }
-        let crew = try FlushCrew(dirty)
+        let crew = try FlushCrew(dirty, isLocal: files.isLocal)
         while !crew.wait(atMost: min(.milliseconds(5), deadline.remaining)) {
             guard stillWanted() else {
                 unfinished = crew

@@ -1,3 +1,4 @@
+private import CShims
 private import Glibc
 import RuntimeCore
 
@@ -13,12 +14,16 @@ final class FlushCrew: Sendable {
     }
 
     private let files: [DirtyFile]
+    private let isLocal: Bool
     private let state: Mutex<State>
     /// Readable once the last thread has ended.
     private let done: Cancellation
 
-    init(_ files: [DirtyFile]) throws(FreezerError) {
+    /// - Parameter isLocal: whoever clones sees the dirty pages themselves. Their writeback is only started, so that the clone
+    ///   waits for less; an fsync would make the frozen agent wait for the disk's journal and cache besides.
+    init(_ files: [DirtyFile], isLocal: Bool) throws(FreezerError) {
         self.files = files
+        self.isLocal = isLocal
         done = try explained(.flush, "the flush cannot start") { () throws(SystemError) in try Cancellation() }
         let width = min(8, (files.count + 31) / 32)
         state = Mutex(State(isFlushed: Array(repeating: false, count: files.count), threads: width))
@@ -75,7 +80,11 @@ final class FlushCrew: Sendable {
         for source in file.sources {
             do throws(SystemError) {
                 let descriptor = try source.open(expecting: file.identity)
-                try systemCall("fsync", file.path) { fsync(descriptor.raw) }
+                if isLocal {
+                    try systemCall("sync_file_range", file.path) { wvs_start_writeback(descriptor.raw) }
+                } else {
+                    try systemCall("fsync", file.path) { fsync(descriptor.raw) }
+                }
                 return true
             } catch  where [EPERM, EACCES, ENOENT, ESRCH, ENOSYS].contains(error.errno) {
                 continue

@@ -9,6 +9,8 @@ package struct WorkspaceFiles: Sendable {
     let devices: Set<UInt64>
     /// The workspace's folder within its file system, whatever it is mounted as; nil where the mount table does not tell.
     let place: Place?
+    /// A clone on this machine reads the same page cache as the agent writes.
+    let isLocal: Bool
 
     /// Where this process's mounts show a live tree under another name: whoever works there stays in the old tree after
     /// `current` has moved on.
@@ -40,6 +42,7 @@ package struct WorkspaceFiles: Sendable {
                 }
             }
         }
+        isLocal = LocalFileSystem.holds(workspace)
         place = try MountTable().place(of: workspace)
         if let numbers = place?.device.split(separator: ":").compactMap({ UInt64($0) }), numbers.count == 2 {
             devices.insert(deviceNumber(numbers[0], numbers[1]))

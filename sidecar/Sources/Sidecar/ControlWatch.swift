@@ -1,4 +1,5 @@
 private import CInotifyTools
+private import Freezer
 private import Glibc
 import RuntimeCore
 

@@ -30,7 +30,9 @@ package struct JSONMembers {
     }
 
     /// Refuses every other version.
-    package mutating func version(_ version: Int) throws(Malformed) { _ = try integer("version", in: version...version) as Int }
+    package mutating func version(_ version: Int) throws(Malformed) {
+        _ = try integer("version", in: version...version) as Int
+    }
 
     package mutating func flag(_ name: String) throws(Malformed) -> Bool {
         guard case .bool(let flag) = try node(name) else { throw Malformed(name) }

@@ -1,7 +1,8 @@
 private import CShims
 
-/// File systems whose every change goes through this kernel.
-enum LocalFileSystem {
+/// File systems whose every change goes through this kernel: all who read a file share its page cache, and inotify tells of
+/// every write.
+package enum LocalFileSystem {
     /// From linux/magic.h; bcachefs and ZFS from their own headers.
     private static let magics: Set<Int64> = [
         0xEF53,  // ext2, ext3, ext4
@@ -13,7 +14,7 @@ enum LocalFileSystem {
         0x2FC1_2FC1,  // ZFS
     ]
 
-    static func holds(_ path: String) -> Bool {
+    package static func holds(_ path: String) -> Bool {
         magics.contains(wvs_file_system_type(path))
     }
 }
