@@ -76,7 +76,8 @@ struct Gateway: Sendable {
         }
         for (key, value) in response.logFields { logger = logger.with(key, value) }
         let fields: KeyValuePairs<LogKey, LogValue> = [
-            .method: .text(request.method), .route: .text(request.route ?? "none"), .path: .text(request.path),
+            .method: .text(request.method), .route: .text(request.route ?? "none"),
+            .path: .text(request.path.isEmpty ? request.target : request.path),
             .code: .integer(Int64(response.status)), .durationMilliseconds: .number(duration.milliseconds),
             .address: .text(request.peer),
         ]

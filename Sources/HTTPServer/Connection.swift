@@ -16,10 +16,11 @@ final class Connection: Sendable {
         var target = ""
         var exchange: Exchange?
         var peerHasLeft = false
+        var isClosed = false
     }
 
     let id: UInt64
-    let socket: CInt
+    private let socket: CInt
     /// The client's address without its port.
     let peer: String
     private let state = Mutex(State())
@@ -72,6 +73,7 @@ final class Connection: Sendable {
     /// by asking.
     func isOverdue(timeout: Duration) -> Bool {
         state.withLock { state in
+            guard !state.isClosed else { return false }
             switch state.phase {
             case .responding: return false
             case .receiving(let since): return MonotonicTime.now - since > timeout
@@ -83,11 +85,24 @@ final class Connection: Sendable {
         }
     }
 
-    /// Says so, and closes both directions; libmicrohttpd, which waits for more to read, notices.
+    /// Says so, and cuts the connection.
     func refuseOverdue() {
         let answer = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        // Whether the client still reads is its own affair.
-        _ = answer.withCString { send(socket, $0, strlen($0), CInt(MSG_DONTWAIT | MSG_NOSIGNAL)) }
-        Glibc.shutdown(socket, CInt(SHUT_RDWR))
+        state.withLock { state in
+            guard !state.isClosed else { return }
+            // Whether the client still reads is its own affair.
+            _ = answer.withCString { send(socket, $0, strlen($0), CInt(MSG_DONTWAIT | MSG_NOSIGNAL)) }
+            Glibc.shutdown(socket, CInt(SHUT_RDWR))
+        }
     }
+
+    /// Ends both directions; libmicrohttpd, which waits to read or write, notices.
+    func cut() {
+        state.withLock { state in
+            if !state.isClosed { Glibc.shutdown(socket, CInt(SHUT_RDWR)) }
+        }
+    }
+
+    /// The socket is about to be closed: from here on its number may be another's.
+    func close() { state.withLock { $0.isClosed = true } }
 }

@@ -21,6 +21,10 @@ final class ConnectionWatch: Sendable {
         self.requestTimeout = requestTimeout
         interval = min(.milliseconds(250), requestTimeout / 4)
         epoll = FileDescriptor(owning: try systemCall("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
+    }
+
+    /// Starts the thread, which ends within one interval of `stop`.
+    func start() throws(SystemError) {
         let context = Unmanaged.passRetained(self)
         var thread = pthread_t()
         let code = pthread_create(&thread, nil, runConnectionWatch, context.toOpaque())
@@ -30,6 +34,8 @@ final class ConnectionWatch: Sendable {
         }
         pthread_detach(thread)
     }
+
+    func stop() { state.withLock { $0.isStopped = true } }
 
     func add(socket: CInt, peer: String) -> Connection {
         let connection = state.withLock { state in
@@ -47,11 +53,7 @@ final class ConnectionWatch: Sendable {
         return connection
     }
 
-    /// To be called before the socket is closed.
     func remove(_ connection: Connection) { state.withLock { _ = $0.connections.removeValue(forKey: connection.id) } }
-
-    /// The thread ends within one interval.
-    func stop() { state.withLock { $0.isStopped = true } }
 
     fileprivate func run() {
         var events = [epoll_event](repeating: epoll_event(), count: 64)
@@ -71,11 +73,9 @@ final class ConnectionWatch: Sendable {
     }
 
     private func sweep() {
-        // Under the lock: a connection that is in the table has its socket open.
-        state.withLock { state in
-            for connection in state.connections.values where connection.isOverdue(timeout: requestTimeout) {
-                connection.refuseOverdue()
-            }
+        let connections = state.withLock { Array($0.connections.values) }
+        for connection in connections where connection.isOverdue(timeout: requestTimeout) {
+            connection.refuseOverdue()
         }
     }
 }

@@ -22,10 +22,15 @@ final class Daemon: @unchecked Sendable {
 
     /// Serves what comes in on `listener`, which must stay open until `stop` has returned.
     func start(listener: CInt) throws(HTTPServerError) {
+        do throws(SystemError) {
+            try watch.start()
+        } catch {
+            throw HTTPServerError(message: "no thread to watch connections", cause: error)
+        }
         let flags =
             MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue | MHD_USE_ERROR_LOG.rawValue
         raw = wvs_mhd_start(
-            flags, listener, 2, UInt32(limits.connections), UInt32(limits.idleTimeout.components.seconds),
+            flags, listener, 2, connectionLimit, UInt32(limits.idleTimeout.components.seconds),
             // Beyond our own bound on headers, which then answers first.
             2 * limits.headerBytes, Unmanaged.passUnretained(self).toOpaque(), handleAccess, handleCompletion,
             handleConnection, handleTarget, handleLog)
@@ -33,6 +38,13 @@ final class Daemon: @unchecked Sendable {
             watch.stop()
             throw HTTPServerError(message: "libmicrohttpd does not start; its log says why")
         }
+    }
+
+    /// At most half of the descriptors that the process may have: a crowd of clients must not take them from the database.
+    private var connectionLimit: UInt32 {
+        var allowed = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &allowed)
+        return UInt32(min(limits.connections, Int(clamping: allowed.rlim_cur) / 2))
     }
 
     /// Accepts no more connections; those that exist go on.
@@ -136,7 +148,9 @@ private func handleConnection(
         let connection = daemon.watch.add(socket: wvs_mhd_socket(raw), peer: peer)
         slot.pointee = Unmanaged.passRetained(connection).toOpaque()
     } else if let pointer = slot.pointee {
-        daemon.watch.remove(Unmanaged<Connection>.fromOpaque(pointer).takeRetainedValue())
+        let connection = Unmanaged<Connection>.fromOpaque(pointer).takeRetainedValue()
+        connection.close()
+        daemon.watch.remove(connection)
         slot.pointee = nil
     }
 }

@@ -90,21 +90,20 @@ final class Exchange: @unchecked Sendable {
         task?.cancel()
     }
 
-    /// Ends the exchange without its handler; what the handler still returns is dropped.
+    /// Ends the exchange without its handler; what the handler still returns is dropped. A request that is still arriving, and
+    /// an answer that is still being sent, end with their connection.
     func abort() {
         cancel()
         let isSuspended = state.withLock { state in
-            switch state.current {
-            case .receiving: state.current = .aborted
-            case .responding:
-                state.current = .answered(
-                    Response(status: 503, contentType: "text/plain; charset=utf-8", text: "shutting down\n"))
-                return true
-            case .answered, .aborted: break
+            guard case .responding = state.current else {
+                if case .receiving = state.current { state.current = .aborted }
+                return false
             }
-            return false
+            state.current = .answered(
+                Response(status: 503, contentType: "text/plain; charset=utf-8", text: "shutting down\n"))
+            return true
         }
-        if isSuspended { MHD_resume_connection(raw) }
+        if isSuspended { MHD_resume_connection(raw) } else { connection.cut() }
     }
 
     private func finish(_ response: Response) {

@@ -31,7 +31,7 @@ final class Traffic: Sendable {
 
     var isOpen: Bool { state.withLock { $0.phase == .open } }
 
-    /// Waits until the last exchange has ended and closes. Cancelling the task aborts those that still run.
+    /// Waits until the last exchange has ended and closes. Cancelling the task closes at once and aborts those that still run.
     func drain() async {
         let isDrained = state.withLock { state in
             if state.phase == .open { state.phase = .draining }
@@ -41,12 +41,16 @@ final class Traffic: Sendable {
         await withTaskCancellationHandler {
             await drained.wait()
         } onCancel: {
-            state.withLock({ Array($0.exchanges.values) }).forEach { $0.abort() }
+            let exchanges = state.withLock { state in
+                state.phase = .closed
+                return Array(state.exchanges.values)
+            }
+            exchanges.forEach { $0.abort() }
         }
     }
 
     private static func closeIfDrained(_ state: inout State) -> Bool {
-        guard state.phase == .draining, state.exchanges.isEmpty else { return false }
+        guard state.phase != .open, state.exchanges.isEmpty else { return false }
         state.phase = .closed
         return true
     }

@@ -148,6 +148,33 @@ import Testing
         release.fire()
     }
 
+    @Test(
+        "a shutdown that is cancelled waits for no client: neither one that sends half a request nor one that does not read"
+    )
+    func idleClients() async throws {
+        let sending = Signal()
+        var router = Router()
+        router.on("POST", "/") { _ in Response(status: 200) }
+        router.on("GET", "/large") { _ in
+            sending.fire()
+            return Response(status: 200, body: [UInt8](repeating: 97, count: 64 << 20))
+        }
+        let server = try HTTPServer(
+            name: "test", address: SocketAddress(host: "127.0.0.1", port: 0), router: router,
+            logger: Logger(level: .warn))
+        let running = Task { try await server.run() }
+        let half = try RawConnection(to: server.address)
+        try await half.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+        let deaf = try RawConnection(to: server.address)
+        try await deaf.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(await sending.wait())
+        let start = MonotonicTime.now
+        running.cancel()
+        try await running.value
+        // Far below the time that a request may take to arrive.
+        #expect((MonotonicTime.now - start).seconds < 5)
+    }
+
     @Test("many clients at once are each answered with their own")
     func load() async throws {
         try await withServer { router in
