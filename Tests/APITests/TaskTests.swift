@@ -48,6 +48,37 @@ import Testing
         }
     }
 
+    @Test("tasks are listed newest first, by workspace, status and operation, and the next page keeps the filter")
+    func list() async throws {
+        try await TestAPI.with { api in
+            try await api.makeActiveWorkspace("ws-1")
+            try await api.makeActiveWorkspace("ws-2")
+            for number in 0..<3 {
+                for wsid in ["ws-1", "ws-2"] {
+                    _ = try await api.post("/v1/workspaces/\(wsid)/snapshots", nil, key: "k\(number)")
+                }
+            }
+            func items(_ query: String) async throws -> [JSONValue] {
+                try await api.get("/v1/tasks?\(query)").json["items"]?.array ?? []
+            }
+            #expect(try await items("").count == 8)
+            #expect(try await items("wsid=ws-2").count == 4)
+            #expect(try await items("status=PENDING").count == 6)
+            #expect(try await items("op=init_workspace&wsid=ws-1").count == 1)
+            #expect(try await items("wsid=ws-3").isEmpty)
+            let first = try await api.get("/v1/tasks?op=snapshot_create&wsid=ws-1&limit=2")
+            let link = try #require(first.headers["link"]?.split(separator: ">").first?.dropFirst())
+            let rest = try await api.get(String(link)).json["items"]?.array ?? []
+            let all = (try first.json["items"]?.array ?? []) + rest
+            let expected = try await items("op=snapshot_create&wsid=ws-1")
+            #expect(all == expected)
+            #expect(all.count == 3)
+            for query in ["status=RUN", "op=x", "wsid=X", "limit=1000"] {
+                #expect(try await api.get("/v1/tasks?\(query)").refusal == "400 WVS_BAD_REQUEST")
+            }
+        }
+    }
+
     @Test("Prefer: wait answers as soon as the task ends", arguments: [true, false])
     func wait(telling: Bool) async throws {
         try await TestAPI.with { api in
