@@ -79,7 +79,7 @@ final class Daemon: @unchecked Sendable {
         return exchange
     }
 
-    fileprivate func send(_ response: Response, for exchange: Exchange, on raw: OpaquePointer) -> MHD_Result {
+    fileprivate func send(_ response: Response, on raw: OpaquePointer) -> MHD_Result {
         let message = response.body.withUnsafeBytes { bytes in
             MHD_create_response_from_buffer(
                 bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
@@ -89,7 +89,7 @@ final class Daemon: @unchecked Sendable {
         for (name, value) in response.headers.fields where MHD_add_response_header(message, name, value) == .NO {
             logger.error("response header dropped: not allowed in HTTP", [.detail: .text(name)])
         }
-        if exchange.closesConnection || !traffic.isOpen { MHD_add_response_header(message, "Connection", "close") }
+        if !traffic.isOpen { MHD_add_response_header(message, "Connection", "close") }
         return MHD_queue_response(raw, UInt32(response.status), message)
     }
 }
@@ -118,7 +118,7 @@ private func handleAccess(
         return !exchange.answersEarly || exchange.respond() ? .YES : .NO
     }
     let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
-    if let response = exchange.response { return daemon.send(response, for: exchange, on: raw) }
+    if let response = exchange.response { return daemon.send(response, on: raw) }
     if uploadSize.pointee > 0 {
         let isWelcome = exchange.receive(UnsafeRawBufferPointer(start: upload, count: uploadSize.pointee))
         uploadSize.pointee = 0

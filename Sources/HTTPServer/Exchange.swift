@@ -36,7 +36,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     /// Whether the answer goes out before the body has been read: where its end is in doubt, where the client still holds
-    /// it back, and where it is too long to be drained.
+    /// it back, and where it is too long to be drained. libmicrohttpd closes the connection after such an answer.
     var answersEarly: Bool {
         guard let refusal else { return false }
         return refusal.closesConnection || head.expectsContinue
@@ -78,8 +78,6 @@ final class Exchange: @unchecked Sendable {
     var response: Response? {
         state.withLock { if case .answered(let response) = $0.current { response } else { nil } }
     }
-
-    var closesConnection: Bool { refusal.map { $0.closesConnection || answersEarly } ?? false }
 
     /// Tells the handler that nobody waits for its answer any more.
     func cancel() {
