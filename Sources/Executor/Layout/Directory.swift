@@ -13,6 +13,7 @@ final class Directory: Sendable {
         self.path = path
     }
 
+    /// Good only while this object lives: keep it beyond the call that takes the descriptor.
     var raw: CInt { descriptor.raw }
 
     /// Opens a directory from outside: the mount.
@@ -48,8 +49,10 @@ final class Directory: Sendable {
     func makeDirectory(_ name: String, mode: UInt32, owner: Ownership) throws(SystemError) {
         try systemCall("mkdirat", subject(name)) { mkdirat(raw, name, 0o700) }
         let made = try open(name)
-        try owner.apply(to: made.raw, subject(name))
-        try systemCall("fchmod", subject(name)) { fchmod(made.raw, mode) }
+        try withExtendedLifetime(made) { () throws(SystemError) in
+            try owner.apply(to: made.raw, subject(name))
+            try systemCall("fchmod", subject(name)) { fchmod(made.raw, mode) }
+        }
     }
 
     func openOrMake(_ name: String, mode: UInt32, owner: Ownership) throws(SystemError) -> Directory {

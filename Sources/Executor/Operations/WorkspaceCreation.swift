@@ -82,7 +82,9 @@ struct WorkspaceCreation {
         try root.makeDirectory(WorkspaceFolder.snapshotsName, mode: 0o700, owner: control)
         let folder = try root.openOrMake(WorkspaceFolder.controlName, mode: 0o700, owner: control)
         try FenceFile.create(in: folder, fence: attempt.fence, owner: control)
-        try FreezeCoordinator.prepare(controlDirectory: folder.raw, owner: (control.uid, control.gid))
+        try withExtendedLifetime(folder) {
+            try FreezeCoordinator.prepare(controlDirectory: folder.raw, owner: (control.uid, control.gid))
+        }
         try root.makeLink(WorkspaceFolder.currentName, to: "\(WorkspaceFolder.liveName)/\(liveID)")
         Failpoint.hit("executor.init.after_build")
         attempt.progress.enter(.syncing)

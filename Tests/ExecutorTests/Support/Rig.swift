@@ -18,18 +18,20 @@ final class Rig: Sendable {
     let registry = MetricsRegistry()
 
     init(
-        on scratch: ScratchMount? = nil, settings: [String: String] = [:], onClone: @escaping @Sendable () -> Void = {}
+        on scratch: ScratchMount? = nil, settings: [String: String] = [:],
+        engine: any CloneEngine = TreeWalkEngine.copy(),
+        onClone: @escaping @Sendable () -> Void = {}
     ) async throws {
         let scratch = try scratch ?? ScratchMount()
         let logger = Logger(level: .error)
         var reader = SettingsReader(
             program: "test", summary: "",
             environment: [
-                "EXECUTOR_MOUNT_PATH": scratch.path, "EXECUTOR_QUIESCE_TIMEOUT": "5s", "EXECUTOR_ID": UUIDv7.make(),
+                "EXECUTOR_MOUNT_PATH": scratch.path, "EXECUTOR_QUIESCE_TIMEOUT": "30s", "EXECUTOR_ID": UUIDv7.make(),
             ].merging(settings) { $1 }, arguments: [])
         let settings = ExecutorSettings(&reader)
         try reader.finish()
-        let engine = GatedEngine(TreeWalkEngine.copy(), onClone: onClone)
+        let engine = GatedEngine(engine, onClone: onClone)
         trash = try TrashCollector(mount: scratch.mount, logger: logger) { folder, name, cancellation in
             try engine.remove(in: folder.raw, name, progress: CloneProgress(), cancellation: cancellation)
         }

@@ -7,14 +7,23 @@ import Testing
 /// A mount of its own in a temporary folder, removed at the end. In memory: a sync waits for nobody else's writes there.
 final class ScratchMount: Sendable {
     let path: String
+    private let isOwned: Bool
     var mount: Mount { Mount(path: path) }
 
     init() throws {
         var template = Array("/dev/shm/wvs-executor-XXXXXX".utf8CString)
         path = try #require(mkdtemp(&template).map { String(cString: $0) })
+        isOwned = true
+    }
+
+    /// A mount that somebody else made and removes.
+    init(at path: String) {
+        self.path = path
+        isOwned = false
     }
 
     deinit {
+        guard isOwned else { return }
         do { try FileManager.default.removeItem(atPath: path) } catch { Issue.record(error) }
     }
 
