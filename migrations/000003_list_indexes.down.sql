@@ -1,5 +1,4 @@
 DROP INDEX wvs.idx_audit_list_action;
-DROP INDEX wvs.idx_audit_list_task;
 DROP INDEX wvs.idx_audit_list_wsid;
 DROP INDEX wvs.idx_audit_list;
 DROP INDEX wvs.idx_tasks_list_op;

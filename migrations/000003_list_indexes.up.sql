@@ -11,5 +11,5 @@ CREATE INDEX idx_tasks_list_op ON wvs.tasks(op, created_at, task_id);
 
 CREATE INDEX idx_audit_list ON wvs.audit(ts, event_id);
 CREATE INDEX idx_audit_list_wsid ON wvs.audit(wsid, ts, event_id);
-CREATE INDEX idx_audit_list_task ON wvs.audit(task_id, ts, event_id) WHERE task_id IS NOT NULL;
+-- By task: idx_audit_task, and a sort of the few rows that a task has.
 CREATE INDEX idx_audit_list_action ON wvs.audit(action, ts, event_id);

@@ -36,8 +36,8 @@ final class Link {
 
     deinit { PQfinish(raw) }
 
-    /// Whether it stands, is outside any transaction, and the server has not hung up meanwhile.
-    var isUsable: Bool { !isBroken && PQtransactionStatus(raw) == PQTRANS_IDLE && isQuiet }
+    /// Whether it stands and is outside any transaction.
+    var isUsable: Bool { !isBroken && PQtransactionStatus(raw) == PQTRANS_IDLE }
 
     var isInFailedTransaction: Bool { PQtransactionStatus(raw) == PQTRANS_INERROR }
 
@@ -96,6 +96,9 @@ final class Link {
         isBroken = true
         return PostgresError(.connectionLost, message ?? withoutValues(String(cString: PQerrorMessage(raw))))
     }
+
+    /// For answers that do not belong to what was sent.
+    func outOfStep() -> PostgresError { broken("the answers are out of step") }
 
     /// The error of a failed result; without an SQLSTATE it came from libpq itself, and the connection is gone.
     func error(of result: QueryResult) -> PostgresError {
@@ -183,7 +186,7 @@ final class Link {
     }
 
     /// Whether nothing waits to be read. On an idle connection that is the server's farewell, or nothing worth a thought.
-    private var isQuiet: Bool {
+    var isQuiet: Bool {
         var descriptor = pollfd(fd: PQsocket(raw), events: CShort(POLLIN), revents: 0)
         return poll(&descriptor, 1, 0) == 0
     }

@@ -49,8 +49,9 @@ package struct PostgresError: Error, Equatable, CustomStringConvertible {
     package var isUnavailable: Bool {
         switch code {
         case .unreachable, .connectionLost, .poolExhausted, .closed: true
-        // 57P01 to 57P03: shut down by an operator, crashed, starting up. 53300: too many connections.
-        case .sqlState: sqlState.map { ["57P01", "57P02", "57P03", "53300", "25006"].contains($0) } ?? false
+        // Classes 08 connection, 53 resources, 57P operator intervention; 25006: a standby, after a failover.
+        case .sqlState:
+            sqlState.map { state in ["08", "53", "57P", "25006"].contains { state.hasPrefix($0) } } ?? false
         case .malformedDSN, .decoding, .canceled: false
         }
     }

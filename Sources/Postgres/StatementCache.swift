@@ -5,8 +5,9 @@ struct StatementCache {
         var lastUse: UInt64
     }
 
-    let capacity: Int
+    private let capacity: Int
     private var entries: [String: Entry] = [:]
+    private var retired: [String] = []
     private var uses: UInt64 = 0
     private var made: UInt64 = 0
 
@@ -14,9 +15,10 @@ struct StatementCache {
 
     /// The name under which `sql` is prepared.
     mutating func name(for sql: String) -> String? {
+        guard let index = entries.index(forKey: sql) else { return nil }
         uses += 1
-        entries[sql]?.lastUse = uses
-        return entries[sql]?.name
+        entries.values[index].lastUse = uses
+        return entries.values[index].name
     }
 
     /// A name never used before on this connection.
@@ -30,11 +32,20 @@ struct StatementCache {
         entries[sql] = Entry(name: name, lastUse: uses)
     }
 
-    mutating func remove(_ sql: String) -> String? { entries.removeValue(forKey: sql)?.name }
+    /// Takes out what the server no longer has; false if it was not there.
+    mutating func forget(_ sql: String) -> Bool { entries.removeValue(forKey: sql) != nil }
 
-    /// Takes out what is beyond the capacity; the caller deallocates it on the server.
+    /// Takes out what is of no more use, to be deallocated with the next eviction; false if it was not there.
+    mutating func retire(_ sql: String) -> Bool {
+        guard let entry = entries.removeValue(forKey: sql) else { return false }
+        retired.append(entry.name)
+        return true
+    }
+
+    /// Takes out what is beyond the capacity, and the retired; the caller deallocates them on the server.
     mutating func evict() -> [String] {
-        var names: [String] = []
+        var names = retired
+        retired = []
         while entries.count > capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
             entries[oldest.key] = nil
             names.append(oldest.value.name)

@@ -95,7 +95,6 @@ enum Additions {
     static let indexes = [
         "INDEX idx_audit_list ON audit (ts, event_id)",
         "INDEX idx_audit_list_action ON audit (action, ts, event_id)",
-        "INDEX idx_audit_list_task ON audit (task_id, ts, event_id) WHERE (task_id IS NOT NULL)",
         "INDEX idx_audit_list_wsid ON audit (wsid, ts, event_id)",
         "INDEX idx_snapshots_list ON snapshots (wsid, created_at, snapshot_id) WHERE (deleted_at IS NULL)",
         "INDEX idx_snapshots_unpurged ON snapshots (deleted_at) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL))",

@@ -113,6 +113,7 @@ import Testing
         let error = await postgresError {
             try await pool.query("SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(60)")
         }
+        #expect(error?.sqlState == "57P01")
         #expect(error?.isUnavailable == true)
         #expect(try await pool.scalar("SELECT 1", as: Int.self) == 1)
     }

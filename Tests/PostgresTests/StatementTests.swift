@@ -17,11 +17,15 @@ import Testing
         try await pool.withConnection { connection in
             for number in 0..<400 { try connection.query("SELECT 1 /* probe \(unescaped: String(number)) */") }
         }
-        #expect(try await pool.scalar("SELECT count(*) FROM pg_prepared_statements", as: Int.self) == 256)
+        let all: Query = "SELECT count(*) FROM pg_prepared_statements"
+        // The first of the two makes room for itself only afterwards.
+        try await pool.query(all)
+        #expect(try await pool.scalar(all) == 256)
         _ = try await pool.withConnection { connection in
             try connection.pipeline((400..<800).map { "SELECT 1 /* probe \(unescaped: String($0)) */" })
         }
-        #expect(try await pool.scalar("SELECT count(*) FROM pg_prepared_statements", as: Int.self) == 256)
+        try await pool.query(all)
+        #expect(try await pool.scalar(all) == 256)
     }
 
     @Test func aStatementOutlivesAChangeOfItsTable() async throws {
