@@ -33,6 +33,8 @@ package struct ConnectionSettings: Sendable {
             // A peer that vanished is noticed within half a minute, also while nothing is sent.
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
             ("tcp_user_timeout", "20000"),
+            // Encryption is TLS. What Kerberos' own keeps decrypted can not be seen from outside, so waiting could be in vain.
+            ("gssencmode", "disable"),
             ("dbname", dsn),
             ("client_encoding", "UTF8"),
         ]

@@ -6,7 +6,7 @@ import RuntimeCore
 ///
 /// Not Sendable: it lives in the isolation of its `PostgresConnection`.
 final class Link {
-    /// How long the server may take to answer after it was told to cancel, and to end a transaction, before the connection is given up.
+    /// How long the server may take to answer after it was told to cancel, before the connection is given up.
     private static let grace = Duration.seconds(10)
 
     private let raw: OpaquePointer
@@ -94,7 +94,8 @@ final class Link {
     /// Gives the connection up, with libpq's reason or `message`.
     func broken(_ message: String? = nil) -> PostgresError {
         isBroken = true
-        return PostgresError(.connectionLost, message ?? withoutValues(String(cString: PQerrorMessage(raw))))
+        let reason = message ?? withoutValues(String(cString: PQerrorMessage(raw)))
+        return PostgresError(.connectionLost, reason.isEmpty ? "the connection broke" : reason)
     }
 
     /// For answers that do not belong to what was sent.
@@ -143,6 +144,7 @@ final class Link {
     private func wait(forWriting: Bool, interruptible: Bool, until deadline: MonotonicTime?) throws(PostgresError)
         -> Ready
     {
+        if wvs_tls_pending(raw) > 0 { return .socket }
         let events = CShort(POLLIN) | (forWriting ? CShort(POLLOUT) : 0)
         // A negative descriptor is ignored.
         let interrupt = interruptible ? cancellation?.descriptor ?? -1 : -1

@@ -145,7 +145,8 @@ struct PoolState {
 
     func pauseBeforeUpkeep(_ usual: Duration, at now: MonotonicTime) -> Duration {
         guard let failure, connected == 0 else { return usual }
-        return max(.milliseconds(10), failure.nextAttempt - now)
+        // While an attempt is under way there is nothing to do but to look again.
+        return opening > 0 ? .milliseconds(250) : max(.milliseconds(10), failure.nextAttempt - now)
     }
 
     mutating func close() -> [Effect] {
