@@ -89,7 +89,7 @@ let package = Package(
         tests("Model", ["JSON", "Model", "TestSupport"]),
         tests("Migrations", ["Migrations", "Postgres", "RuntimeCore", "TestSupport"]),
         tests("Store", ["JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store", "TestSupport"]),
-        tests("ExecutorRPC", ["ExecutorRPC", "GRPCTransport", "TestSupport"]),
+        tests("ExecutorRPC", ["ExecutorRPC", "GRPCTransport", "JSON", "RuntimeCore", "TestSupport"]),
         tests(
             "API", ["API", "HTTPServer", "JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store", "TestSupport"]),
         tests(

@@ -57,11 +57,16 @@ final class ServerCall: Sendable {
     }
 
     private func send(_ answer: Result<GRPCResponse, GRPCError>, _ ended: @escaping @Sendable () -> Void) {
-        do throws(GRPCError) {
-            let batch = try AnswerBatch(answer)
+        let batch: AnswerBatch
+        do {
+            batch = try AnswerBatch(answer)
+        } catch {
+            // The handler answered metadata that cannot be sent; an error has none.
+            return send(.failure(GRPCError(.internal, error.message)), ended)
+        }
+        do {
             try call.start(batch.operations) { _ in withExtendedLifetime(batch) { ended() } }
         } catch {
-            // Metadata that cannot be sent: the caller shall not wait for an answer that never comes.
             call.cancel()
             ended()
         }

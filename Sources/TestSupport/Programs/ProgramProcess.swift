@@ -16,11 +16,14 @@ package final class ProgramProcess: Sendable {
     /// Starts `name` from the folder that the tests were built into.
     ///
     /// - Parameters:
+    ///   - path: the program's file, where it is not one of ours.
     ///   - environment: all of it, besides PATH.
     ///   - arguments: without the program's name.
-    package init(_ name: String, arguments: [String] = [], environment: [String: String] = [:]) throws {
+    package init(
+        _ name: String, at path: String? = nil, arguments: [String] = [], environment: [String: String] = [:]
+    ) throws {
         self.name = name
-        let path = Self.folder + "/" + name
+        let path = path ?? Self.folder + "/" + name
         var ends: [CInt] = [0, 0]
         try systemCall("pipe2") { wvs_pipe2(&ends, O_CLOEXEC) }
         let readEnd = FileDescriptor(owning: ends[0])
