@@ -45,8 +45,11 @@ struct ProcessTests {
         var configuration = GRPCClient.Configuration()
         configuration.keepalive = GRPCKeepalive(interval: .milliseconds(500), timeout: .milliseconds(500))
         let client = try await GRPCClient(address: peer.address(), configuration: configuration)
-        _ = try await client.call("/test.Test/Echo", [1], timeout: .seconds(20))
+        try await eventually(.ok) { try await client.call("/test.Test/Echo", [1], timeout: .seconds(20)) }
         peer.signal(SIGSTOP)
+        try await eventually("the peer stands still") {
+            try String(contentsOfFile: "/proc/\(peer.pid)/stat", encoding: .utf8).contains(") T ")
+        }
         let begun = MonotonicTime.now
         #expect(await status { try await client.call("/test.Test/Echo", [1], timeout: .seconds(60)) } == .unavailable)
         #expect(MonotonicTime.now - begun < .seconds(20))

@@ -12,7 +12,7 @@ package final class GRPCClient: @unchecked Sendable {
         package var maxMessageBytes = 4 << 20
         package var keepalive = GRPCKeepalive()
         /// Until an attempt to connect is given up.
-        package var connectTimeout: Duration = .seconds(2)
+        package var connectTimeout: Duration = .seconds(5)
         /// Between attempts to connect: doubles from the first to the second, with jitter.
         package var minimumBackoff: Duration = .milliseconds(100)
         package var maximumBackoff: Duration = .seconds(5)
@@ -77,7 +77,7 @@ package final class GRPCClient: @unchecked Sendable {
             let raw = grpc_channel_create_call(
                 channel, nil, 0, queue.raw, path, nil, coreDeadline(after: timeout), nil)
         else { throw GRPCError(.internal, "grpc_channel_create_call answered NULL") }
-        let call = Call(owning: raw, library: queue.library)
+        let call = Call(owning: raw, on: queue)
         let batch = try UnaryBatch(message: message, metadata: metadata)
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in batch.start(on: call, continuation) }

@@ -4,12 +4,12 @@ import CGRPC
 final class Call: @unchecked Sendable {
     // Unchecked: cancelling is safe on any thread while this object lives, and the callers of `start` take turns.
     private let raw: OpaquePointer
-    private let library: Library
+    private let queue: CompletionQueue
 
-    /// Takes ownership of `raw`.
-    init(owning raw: OpaquePointer, library: Library) {
+    /// Takes ownership of `raw`, a call whose batches complete on `queue`.
+    init(owning raw: OpaquePointer, on queue: CompletionQueue) {
         self.raw = raw
-        self.library = library
+        self.queue = queue
     }
 
     deinit { grpc_call_unref(raw) }
@@ -17,10 +17,10 @@ final class Call: @unchecked Sendable {
     /// Starts a batch of operations. `completion` runs on the queue's thread, once, unless this throws; it keeps the call
     /// alive. Memory that the operations point to must live until then.
     func start(_ operations: [grpc_op], _ completion: @escaping @Sendable (Bool) -> Void) throws(GRPCError) {
-        let tag = Completion { success in withExtendedLifetime(self) { completion(success) } }.tag()
+        let tag = queue.tag { success in withExtendedLifetime(self) { completion(success) } }
         let error = grpc_call_start_batch(raw, operations, operations.count, tag, nil)
         guard error == GRPC_CALL_OK else {
-            Completion.take(tag)
+            queue.take(tag)
             throw GRPCError(.internal, "grpc_call_start_batch: \(String(cString: grpc_call_error_to_string(error)))")
         }
     }

@@ -13,5 +13,6 @@ func monotonicTime(_ deadline: gpr_timespec) -> MonotonicTime? {
     let deadline = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC)
     guard gpr_time_cmp(deadline, gpr_inf_future(GPR_CLOCK_MONOTONIC)) < 0 else { return nil }
     let left = gpr_time_sub(deadline, gpr_now(GPR_CLOCK_MONOTONIC))
-    return .now + .seconds(left.tv_sec) + .nanoseconds(Int64(left.tv_nsec))
+    // A caller may name any time; 68 years are as good as never, and can be counted in nanoseconds.
+    return .now + .seconds(min(left.tv_sec, Int64(Int32.max))) + .nanoseconds(Int64(left.tv_nsec))
 }

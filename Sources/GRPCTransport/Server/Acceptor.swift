@@ -55,11 +55,12 @@ final class Acceptor: Sendable {
 
     /// Accepts nothing more, and cancels what still runs after `timeout`.
     func shutdown(cancellingAfter timeout: Duration) {
-        let first = state.withLock { state in
-            defer { state.shuttingDown = true }
-            return !state.shuttingDown
+        state.withLock { state in
+            guard !state.shuttingDown else { return }
+            state.shuttingDown = true
+            // Under the lock, for nobody may cancel before; what it leads to happens on the queue's thread.
+            server.shutdown { self.update { $0.drained = true } }
         }
-        if first { server.shutdown { self.update { $0.drained = true } } }
         guard timeout > .zero else {
             server.cancelAllCalls()
             return
@@ -78,7 +79,7 @@ final class Acceptor: Sendable {
 
     private func acceptNext(_ method: ServedMethod) {
         server.requestCall(of: method.handle) { arrived in
-            guard let (call, request) = arrived?.take(library: self.server.queue.library) else { return }
+            guard let (call, request) = arrived?.take(from: self.server.queue) else { return }
             self.acceptNext(method)
             self.accept(call, request, method)
         }
@@ -86,7 +87,7 @@ final class Acceptor: Sendable {
 
     private func refuseNextUnknown() {
         server.requestCall(of: nil) { arrived in
-            guard let arrived, let (call, _) = arrived.take(library: self.server.queue.library) else { return }
+            guard let arrived, let (call, _) = arrived.take(from: self.server.queue) else { return }
             self.refuseNextUnknown()
             self.refuse(call, GRPCError(.unimplemented, "no method \(arrived.path)"))
         }

@@ -42,11 +42,11 @@ final class ArrivedCall: @unchecked Sendable {
     }
 
     /// The call itself, with what it says; once. The request is nil if the caller sent no message.
-    func take(library: Library) -> (call: Call, request: GRPCRequest?)? {
+    func take(from queue: CompletionQueue) -> (call: Call, request: GRPCRequest?)? {
         guard let raw = slots.pointee.call else { return nil }
         slots.pointee.call = nil
         // The elements of metadata belong to the call: copied while it is alive.
-        let call = Call(owning: raw, library: library)
+        let call = Call(owning: raw, on: queue)
         var metadata = GRPCMetadata()
         metadata.append(contentsOf: slots.pointee.metadata)
         guard let buffer = slots.pointee.message, let message = bytes(of: buffer) else { return (call, nil) }

@@ -38,15 +38,15 @@ final class ServerHandle: @unchecked Sendable {
     /// server is shut down.
     func requestCall(of method: UnsafeMutableRawPointer?, _ body: @escaping @Sendable (ArrivedCall?) -> Void) {
         let arrived = ArrivedCall()
-        let tag = Completion { success in body(success ? arrived : nil) }.tag()
+        let tag = queue.tag { success in body(success ? arrived : nil) }
         let error = arrived.request(from: raw, method, queue.raw, tag)
-        if error != GRPC_CALL_OK { Completion.take(tag)?.body(false) }
+        if error != GRPC_CALL_OK { queue.take(tag)?.body(false) }
     }
 
     /// Accepts nothing more; `drained` runs when every connection has come to its end.
     func shutdown(_ drained: @escaping @Sendable () -> Void) {
-        let completion = Completion { _ in withExtendedLifetime(self) { drained() } }
-        grpc_server_shutdown_and_notify(raw, queue.raw, completion.tag())
+        let tag = queue.tag { _ in withExtendedLifetime(self) { drained() } }
+        grpc_server_shutdown_and_notify(raw, queue.raw, tag)
     }
 
     /// After `shutdown` only.
