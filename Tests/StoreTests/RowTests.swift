@@ -1,0 +1,119 @@
+import JSON
+import Model
+import Postgres
+import RuntimeCore
+import Store
+import TestSupport
+import Testing
+
+@Suite struct RowTests {
+    @Test func `a workspace reads back as it was added, and a second one of its name is refused`() async throws {
+        try await Fixture.with { fixture in
+            let added = try #require(try await fixture.addWorkspace())
+            #expect(added.state == .provisioning)
+            #expect(added.uid == 1000)
+            #expect(added.gid == nil)
+            #expect(added.fence == 0)
+            #expect(try await fixture.on { try Workspaces.get("ws-1", on: $0) } == added)
+            #expect(try await fixture.addWorkspace() == nil)
+            #expect(try await fixture.on { try Workspaces.get("ws-2", on: $0) } == nil)
+        }
+    }
+
+    @Test func `a workspace moves on only from the state that was expected`() async throws {
+        try await Fixture.with { fixture in
+            try await fixture.addWorkspace()
+            #expect(try await fixture.on { try Workspaces.setState("ws-1", from: .provisioning, to: .active, on: $0) })
+            #expect(
+                try await fixture.on { try Workspaces.setState("ws-1", from: .provisioning, to: .initFailed, on: $0) }
+                    == false)
+            #expect(try await fixture.on { try Workspaces.get("ws-1", on: $0) }?.state == .active)
+        }
+    }
+
+    @Test func `updated_at moves with current, not with a fence and not where nothing changes`() async throws {
+        try await Fixture.with { fixture in
+            let added = try #require(try await fixture.addWorkspace())
+            try await fixture.addTask()
+            _ = try await fixture.claim()
+            try await fixture.on {
+                try Workspaces.setCurrent("ws-1", path: added.currentPath, snapshotID: nil, on: $0)
+            }
+            let fenced = try await fixture.on { try Workspaces.get("ws-1", on: $0) }
+            #expect(fenced?.fence == 1)
+            #expect(fenced?.updatedAt == added.updatedAt)
+            try await fixture.on { try Workspaces.setCurrent("ws-1", path: "/ws/ws-1/live/y", snapshotID: nil, on: $0) }
+            let moved = try #require(try await fixture.on { try Workspaces.get("ws-1", on: $0) })
+            #expect(moved.updatedAt > added.updatedAt)
+        }
+    }
+
+    @Test func `a dropped snapshot and one of another workspace do not exist for clients`() async throws {
+        try await Fixture.with { fixture in
+            for wsid in ["ws-1", "ws-2"] { try await fixture.addWorkspace(wsid) }
+            for id in ["a", "b"] { try await fixture.addSnapshot(id) }
+            #expect(try await fixture.on { try Snapshots.get("a", of: "ws-1", on: $0) } != nil)
+            #expect(try await fixture.on { try Snapshots.get("a", of: "ws-2", on: $0) } == nil)
+            try await fixture.on { try Snapshots.markDeleted("a", on: $0) }
+            #expect(try await fixture.on { try Snapshots.get("a", of: "ws-1", on: $0) } == nil)
+            let rest = try await fixture.on { try Snapshots.list(of: "ws-1", after: nil, limit: 10, on: $0) }
+            #expect(rest.map(\.snapshotID) == ["b"])
+            #expect(try await fixture.on { try Snapshots.lock("a", of: "ws-1", .update, on: $0) }?.deletedAt != nil)
+        }
+    }
+
+    @Test func `a snapshot is in use while it is current or an unfinished set_current names it`() async throws {
+        try await Fixture.with { fixture in
+            try await fixture.addWorkspace()
+            try await fixture.addSnapshot("a")
+            func use() async throws -> SnapshotUse? {
+                try await fixture.on { try Snapshots.use(of: "a", in: "ws-1", on: $0) }
+            }
+            #expect(try await use() == nil)
+            let task = try #require(
+                try await fixture.addTask(.setCurrent(snapshotID: "a", liveID: "l", discard: false)))
+            for status in [TaskStatus.pending, .running, .failed] {
+                try await fixture.pool.execute("UPDATE wvs.tasks SET status = \(status)")
+                #expect(try await use() == .task(task.taskID))
+            }
+            for status in [TaskStatus.succeeded, .dead, .canceled] {
+                try await fixture.pool.execute("UPDATE wvs.tasks SET status = \(status)")
+                #expect(try await use() == nil)
+            }
+            try await fixture.on { try Workspaces.setCurrent("ws-1", path: "/p", snapshotID: "a", on: $0) }
+            #expect(try await use() == .current)
+        }
+    }
+
+    @Test func `one idempotency key makes one task for a workspace and operation`() async throws {
+        try await Fixture.with { fixture in
+            try await fixture.addWorkspace()
+            let parameters = TaskParameters.snapshotCreate(snapshotID: "s", message: "with \"quotes\" and é")
+            let first = try #require(try await fixture.addTask(parameters, key: "k"))
+            #expect(try await fixture.addTask(parameters, key: "k") == nil)
+            #expect(try await fixture.addTask(.snapshotDrop(snapshotID: "s"), key: "k") != nil)
+            let found = try await fixture.on {
+                try Tasks.find(wsid: "ws-1", operation: .snapshotCreate, idempotencyKey: "k", on: $0)
+            }
+            #expect(found == first)
+            #expect(TaskParameters(first.operation, first.params) == parameters)
+            #expect(first.requestID == "request")
+        }
+    }
+
+    @Test func `an audit row holds what the seeds ask for`() async throws {
+        try await Fixture.with { fixture in
+            let event = AuditEvent(
+                .taskCancel, by: .anonymous(address: "192.0.2.1"), wsid: "ws-1", requestID: "r", taskID: "t",
+                before: ["status": "RUNNING"], after: ["status": "CANCELED"])
+            try await fixture.on { try Audit.insert([event, event], on: $0) }
+            let rows = try await fixture.pool.query("SELECT * FROM wvs.audit")
+            #expect(rows.count == 2)
+            let payload = try rows[0].value("payload", as: JSONValue.self)
+            let members = ["action", "wsid", "request_id", "task_id", "before", "after", "error"]
+            #expect(members.allSatisfy { payload[$0] != nil })
+            #expect(payload["after"]?["status"]?.string == "CANCELED")
+            #expect(try rows[0].value("actor", as: JSONValue.self) == ["type": "anonymous", "addr": "192.0.2.1"])
+        }
+    }
+}
