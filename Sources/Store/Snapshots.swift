@@ -33,13 +33,15 @@ package enum Snapshots {
     package static func list(
         of wsid: String, after key: PageKey?, limit: Int, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> [Snapshot] {
-        try connection.query(
-            """
-            SELECT \(unescaped: columns) FROM wvs.snapshots
-            WHERE wsid = \(wsid) AND deleted_at IS NULL AND \(PageKey.rows(behind: key, idColumn: "snapshot_id"))
-            ORDER BY created_at DESC, snapshot_id DESC LIMIT \(limit)
-            """
-        ).map(decode)
+        try connection.query(page(of: wsid, after: key, limit: limit)).map(decode)
+    }
+
+    static func page(of wsid: String, after key: PageKey?, limit: Int) -> Query {
+        """
+        SELECT \(unescaped: columns) FROM wvs.snapshots
+        WHERE wsid = \(wsid) AND deleted_at IS NULL AND \(PageKey.rows(behind: key, idColumn: "snapshot_id"))
+        ORDER BY created_at DESC, snapshot_id DESC LIMIT \(limit)
+        """
     }
 
     /// What keeps a snapshot from being dropped. Lock its row `FOR UPDATE` first: whoever wants to use it locks it `FOR SHARE`.

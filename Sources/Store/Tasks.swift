@@ -83,16 +83,18 @@ package enum Tasks {
     package static func list(
         _ filter: TaskFilter, after key: PageKey?, limit: Int, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> [TaskRecord] {
+        try connection.query(page(filter, after: key, limit: limit)).map(decode)
+    }
+
+    static func page(_ filter: TaskFilter, after key: PageKey?, limit: Int) -> Query {
         var conditions = PageKey.rows(behind: key, idColumn: "task_id")
         if let wsid = filter.wsid { conditions = "\(conditions) AND wsid = \(wsid)" }
         if let status = filter.status { conditions = "\(conditions) AND status = \(status)" }
         if let operation = filter.operation { conditions = "\(conditions) AND op = \(operation)" }
-        return try connection.query(
-            """
+        return """
             SELECT \(unescaped: columns) FROM wvs.tasks t WHERE \(conditions)
             ORDER BY created_at DESC, task_id DESC LIMIT \(limit)
             """
-        ).map(decode)
     }
 
     static func decode(_ row: Row) throws(PostgresError) -> TaskRecord {

@@ -41,13 +41,13 @@ package enum Workspaces {
     /// Newest first.
     package static func list(
         after key: PageKey?, limit: Int, on connection: isolated PostgresConnection
-    ) throws(PostgresError) -> [Workspace] {
-        try connection.query(
-            """
-            SELECT \(unescaped: columns) FROM wvs.workspaces WHERE \(PageKey.rows(behind: key, idColumn: "wsid"))
-            ORDER BY created_at DESC, wsid DESC LIMIT \(limit)
-            """
-        ).map(decode)
+    ) throws(PostgresError) -> [Workspace] { try connection.query(page(after: key, limit: limit)).map(decode) }
+
+    static func page(after key: PageKey?, limit: Int) -> Query {
+        """
+        SELECT \(unescaped: columns) FROM wvs.workspaces WHERE \(PageKey.rows(behind: key, idColumn: "wsid"))
+        ORDER BY created_at DESC, wsid DESC LIMIT \(limit)
+        """
     }
 
     /// Moves a workspace on; false if it was in another state.

@@ -130,9 +130,10 @@ struct Attempt {
         case .notPublished: return .finish(.failed(cause))
         case .failure(let failure) where failure.code == .fenced:
             return raiseFence(above: failure.storedFence, then: settleAgain())
-        case .failure(let failure) where failure.retryable: return settleAgain()
-        // The executor says that asking again is no use, so nobody will ever know more.
-        case .failure(let failure): return .finish(.failed(error(failure)))
+        // There is no such thing for this executor, and there never was: asking again is no use.
+        case .failure(let failure) where failure.code == .badRequest || failure.code == .notFound:
+            return .finish(.failed(error(failure)))
+        case .failure: return settleAgain()
         }
     }
 

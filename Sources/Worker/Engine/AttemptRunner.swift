@@ -199,16 +199,17 @@ struct AttemptRunner: Sendable {
         let duration = Duration.microseconds(end.microseconds - task.createdAt.microseconds)
         metrics.taskDuration.observe(duration, task.operation.rawValue)
         notifier.notify(.done, task.taskID)
-        logger.info(
-            "task ended",
-            [
-                .status: .text(task.status.rawValue), .durationMilliseconds: .number(duration.milliseconds),
-                .code: .text(task.error?.code ?? ""),
-            ])
+        let ended = logger.with(.status, .text(task.status.rawValue))
+            .with(.durationMilliseconds, .number(duration.milliseconds))
+        if let error = task.error {
+            ended.warn("task ended", [.code: .text(error.code), .error: .text(error.message)])
+        } else {
+            ended.info("task ended")
+        }
     }
 
     private func logger(for task: TaskRecord, fence: Int64) -> Logger {
-        logger.with(.requestID, .text(task.requestID ?? "")).with(.taskID, .text(task.taskID))
+        logger.with(.requestID, .text(task.requestID ?? task.taskID)).with(.taskID, .text(task.taskID))
             .with(.wsid, .text(task.wsid)).with(.op, .text(task.operation.rawValue))
             .with(.attempt, .integer(Int64(task.attempt))).with(.fence, .integer(fence))
     }

@@ -48,10 +48,13 @@ import Testing
         var attempt = Self.attempt()
         let pauses = (0..<4).map { _ in attempt.next(after: .settlingFailed(.unreachable("x"))) }
         #expect(pauses == [1, 2, 4, 4].map { .settle(after: .seconds($0)) })
-        #expect(attempt.next(after: .settled(.failure(.busy), by: "a")) == .settle(after: .seconds(4)))
+        let quota = TaskFailure(code: .executorError, message: "quota exceeded", retryable: false)
+        for failure in [TaskFailure.busy, quota] {
+            #expect(attempt.next(after: .settled(.failure(failure), by: "a")) == .settle(after: .seconds(4)))
+        }
     }
 
-    @Test func `a refusal to settle that cannot heal ends the task`() {
+    @Test func `an executor that knows no such workspace ends the task`() {
         var attempt = Self.attempt()
         guard case .finish(.failed(let error)) = attempt.next(after: .settled(.failure(.hopeless), by: "a")) else {
             Issue.record("not failed")
