@@ -38,6 +38,16 @@ extension Tasks {
         AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = t.wsid AND r.status = 'RUNNING')
         """
 
+    /// The limit is part of the text: for a parameter PostgreSQL would plan as if a tenth of the backlog were wanted.
+    static func candidates(limit: Int) -> Query {
+        """
+        SELECT t.task_id, t.wsid FROM wvs.tasks t
+        WHERE t.status IN ('PENDING', 'FAILED') AND t.next_run_at <= now() AND t.attempt < t.max_attempts
+          AND \(unescaped: isNextInLine)
+        ORDER BY t.created_at, t.task_id LIMIT \(unescaped: String(limit)) FOR UPDATE SKIP LOCKED
+        """
+    }
+
     /// Claims the oldest runnable tasks, at most one in a workspace. Call it in a transaction.
     ///
     /// Rows that another transaction has locked are skipped, never waited for. A unique violation says that somebody who holds
@@ -45,14 +55,7 @@ extension Tasks {
     package static func claim(
         limit: Int, by holder: LeaseHolder, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> [ClaimedTask] {
-        // The limit is part of the text: for a parameter PostgreSQL would plan as if a tenth of the backlog were wanted.
-        let next = try connection.query(
-            """
-            SELECT t.task_id, t.wsid FROM wvs.tasks t
-            WHERE t.status IN ('PENDING', 'FAILED') AND t.next_run_at <= now() AND t.attempt < t.max_attempts
-              AND \(unescaped: isNextInLine)
-            ORDER BY t.created_at, t.task_id LIMIT \(unescaped: String(limit)) FOR UPDATE SKIP LOCKED
-            """)
+        let next = try connection.query(candidates(limit: limit))
         guard !next.isEmpty else { return [] }
         let tasks = try next.map { row throws(PostgresError) in try row.value("task_id", as: String.self) }
         let wanted = try next.map { row throws(PostgresError) in try row.value("wsid", as: String.self) }
