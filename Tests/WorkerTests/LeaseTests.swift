@@ -181,6 +181,7 @@ import Testing
             engine.shutdown()
             try await run.value
             #expect(try await rig.task(id).status == .running)
+            #expect(try #require(try await rig.leaseEnd(of: id)) <= .now)
             try await rig.running(try rig.makeEngine()) {
                 let task = try await rig.wait(for: id, .succeeded)
                 #expect(task.attempt == 2)

@@ -89,13 +89,14 @@ struct AttemptRunner: Sendable {
             taskID: record.taskID, wsid: record.wsid, fence: UInt64(clamping: task.ownership.fence),
             requestID: record.requestID ?? record.taskID, operation: operation)
         Failpoint.hit("worker.settle.before")
-        let (answer, executor) = await task.run(heedingCancel: false) {
-            await executors.settle(request, deadline: options.settleTimeout)
+        let executor = executors.choose(for: record.wsid)
+        let answer = await task.run(heedingCancel: false) {
+            await executors.settle(request, on: executor, deadline: options.settleTimeout)
         }
         switch answer {
         case .success(let outcome):
-            logger.info("attempt settled", [.outcome: .text(outcome.name), .executor: .text(executor)])
-            return .settled(outcome, by: executor)
+            logger.info("attempt settled", [.outcome: .text(outcome.name), .executor: .text(executor.address)])
+            return .settled(outcome, by: executor.address)
         case .failure(let error):
             if !task.isLost { logger.warn("attempt not settled yet", [.error: .text(error.description)]) }
             return .settlingFailed(CallFailure(error))

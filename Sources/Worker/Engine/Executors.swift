@@ -18,24 +18,11 @@ package final class Executors: Sendable {
         self.logger = logger
     }
 
-    /// The executor for a workspace at this moment.
-    func choose(for wsid: String) -> ExecutorClient { ranked(for: wsid)[0] }
-
-    /// Asks one executor after the other, as long as they cannot be reached.
-    func settle(_ request: SettleRequest, deadline: Duration) async -> (Result<SettleOutcome, GRPCError>, by: String) {
-        let clients = ranked(for: request.wsid)
-        for client in clients.dropLast() {
-            let result = await attempt(client) { () async throws(GRPCError) in
-                try await client.settle(request, deadline: deadline)
-            }
-            if case .failure(let error) = result, error.status == .unavailable { continue }
-            return (result, client.address)
-        }
-        let last = clients[clients.count - 1]
-        let result = await attempt(last) { () async throws(GRPCError) in
-            try await last.settle(request, deadline: deadline)
-        }
-        return (result, last.address)
+    /// The executor for a workspace at this moment: the next in order while the first is down.
+    func choose(for wsid: String) -> ExecutorClient {
+        let order = routing.withLock { $0.order(for: wsid, at: .now) }
+        guard let client = order.first.flatMap({ clients[$0] }) else { preconditionFailure("an executor is needed") }
+        return client
     }
 
     func execute(
@@ -46,8 +33,10 @@ package final class Executors: Sendable {
         }
     }
 
-    private func ranked(for wsid: String) -> [ExecutorClient] {
-        routing.withLock { $0.order(for: wsid, at: .now) }.compactMap { clients[$0] }
+    func settle(
+        _ request: SettleRequest, on client: ExecutorClient, deadline: Duration
+    ) async -> Result<SettleOutcome, GRPCError> {
+        await attempt(client) { () async throws(GRPCError) in try await client.settle(request, deadline: deadline) }
     }
 
     /// Remembers whether the executor could be reached.
