@@ -10,18 +10,18 @@ package final class TaskEngine: Service {
     package let name = "task engine"
     /// This worker, as leases and the audit trail name it.
     package let id: String
-    private let options: EngineOptions
-    private let ledger: Ledger
-    private let held: HeldTasks
+    let options: EngineOptions
+    let ledger: Ledger
+    let held: HeldTasks
     private let runner: AttemptRunner
-    private let executors: Executors
+    let executors: Executors
     private let listener: Listener
     private let notifier: Notifier
-    private let metrics: WorkerMetrics
-    private let logger: Logger
-    private let isStopping = Mutex(false)
+    let metrics: WorkerMetrics
+    let logger: Logger
+    let isStopping = Mutex(false)
     private let lookAtQueue: WakeUp
-    private let renewLeases = WakeUp()
+    let renewLeases = WakeUp()
     private let stop = WakeUp()
 
     /// - Parameters:
@@ -139,7 +139,7 @@ package final class TaskEngine: Service {
         }
     }
 
-    private func start(_ claimed: ClaimedTask, askedAt: MonotonicTime, takenOver: Bool) {
+    func start(_ claimed: ClaimedTask, askedAt: MonotonicTime, takenOver: Bool) {
         let task = HeldTask(claimed)
         let id = held.hold(task, askedAt: askedAt)
         Task {
@@ -163,98 +163,6 @@ package final class TaskEngine: Service {
                 continue
             }
             held.find(taskID: taskID).forEach { $0.requestCancel() }
-        }
-    }
-
-    // MARK: Leases
-
-    private func keepLeases() async {
-        let period = options.lease / 3
-        var pause = period
-        while !Task.isCancelled {
-            await renewLeases.sleep(atMost: pause)
-            let asked = held.ownerships
-            guard !asked.isEmpty else { continue }
-            let askedAt = MonotonicTime.now
-            do {
-                let renewed = try await ledger.renew(asked)
-                held.renew(renewed, of: asked, askedAt: askedAt)
-                pause = period
-            } catch {
-                if Task.isCancelled { return }
-                logger.warn("leases not renewed", [.error: LogValue(error)])
-                pause = min(.milliseconds(250), period / 4)
-            }
-        }
-    }
-
-    /// A worker that could not renew cancels its calls before the lease ends.
-    private func watchLeases() async {
-        let margin = LeaseBook(lease: options.lease).margin
-        while !Task.isCancelled {
-            let expired = held.expire(at: .now)
-            if expired > 0 { logger.error("leases about to end, letting go", [.count: .integer(Int64(expired))]) }
-            let pause = min(held.nextDeadline?.remaining ?? margin, margin)
-            // Cancelled: the loop ends.
-            do { try await Task.sleep(for: pause) } catch { return }
-        }
-    }
-
-    // MARK: Upkeep
-
-    /// Runs `body` every `interval`, first after one, until cancelled. `body` itself is not interrupted.
-    private func repeating(every interval: Duration, _ body: @escaping @Sendable () async -> Void) async {
-        while true {
-            do { try await Task.sleep(for: interval) } catch { return }
-            await Task { await body() }.value
-        }
-    }
-
-    /// Takes over tasks of workers that were lost.
-    private func reaper() -> @Sendable () async -> Void {
-        // Half a lease is one and a half renewal periods.
-        let watch = Mutex(SilenceWatch(patience: options.lease / 2))
-        return { [self] in
-            do {
-                let silent = try await ledger.silent()
-                let abandoned = watch.withLock { $0.observe(silent, at: .now) }
-                // What was left behind goes before new work, but is bounded too.
-                let room = 2 * options.concurrency - held.count
-                guard room > 0 else { return }
-                let askedAt = MonotonicTime.now
-                let tasks = try await ledger.takeOver(limit: room, abandoned: abandoned)
-                metrics.reaped.add(Double(tasks.count))
-                for task in tasks { start(task, askedAt: askedAt, takenOver: true) }
-            } catch {
-                watch.withLock { $0.reset() }
-                logger.warn("no look for lost tasks", [.error: LogValue(error)])
-            }
-        }
-    }
-
-    /// Deletes the directories of dropped snapshots that are still there.
-    private func purge() async {
-        do {
-            for purge in try await ledger.claimPurges(workspaces: options.concurrency) {
-                if isStopping.withLock({ $0 }) { return }
-                if await executors.delete(purge, logger: logger) {
-                    try await ledger.markPurged(purge.snapshot.snapshotID)
-                } else {
-                    metrics.purgeFailures.add()
-                }
-            }
-        } catch {
-            logger.warn("dropped snapshots not looked at", [.error: LogValue(error)])
-        }
-    }
-
-    private func measure() async {
-        do {
-            let backlog = try await ledger.backlog()
-            metrics.queueDepth.set(Double(backlog.depth))
-            metrics.oldestAge.set(backlog.oldest.seconds)
-        } catch {
-            logger.debug("queue not measured", [.error: LogValue(error)])
         }
     }
 }
