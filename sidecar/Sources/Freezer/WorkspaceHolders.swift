@@ -5,7 +5,7 @@ import RuntimeCore
 /// container calls it.
 package struct WorkspaceHolders {
     package enum Interest: Sendable {
-        /// Regular files open for writing or mapped shared and writable.
+        /// Files open for writing. Mappings are left out: reading every process's list of them takes tens of milliseconds.
         case writing
         /// Files open or mapped in any way, working directories and roots. Open directories do not count: an executor that
         /// is about to clone holds them, and nobody writes through one.
@@ -56,30 +56,40 @@ package struct WorkspaceHolders {
                 if let found = inside("\(folder)/\(link)", of: process, &tables) { return found }
             }
         }
-        for number in (try? ProcFS.numbers("\(folder)/fd")) ?? [] {
-            let link = "\(folder)/fd/\(number)"
-            if interest == .writing {
-                guard let status = try? identify(link, follow: false), status.isOpenForWriting else { continue }
-            }
-            if let file = try? identify(link), file.isDirectory || !devices.contains(file.identity.device) { continue }
-            if let found = inside(link, of: process, &tables) { return found }
-        }
-        return mapped(by: process, interest, &tables)
+        if let found = opened(by: process, interest, &tables) { return found }
+        return interest == .anything ? mapped(by: process, &tables) : nil
     }
 
-    private func mapped(by process: ProcessID, _ interest: Interest, _ tables: inout [String: MountTable]) -> String? {
+    private func opened(by process: ProcessID, _ interest: Interest, _ tables: inout [String: MountTable]) -> String? {
+        let folder = "/proc/\(process)/fd"
+        guard let directory = try? ProcFS.open(folder, CInt(O_RDONLY) | CInt(O_DIRECTORY)),
+            let numbers = try? ProcFS.numbers(folder)
+        else { return nil }
+        for number in numbers {
+            let name = String(number)
+            if interest == .writing {
+                guard let link = try? identify(name, in: directory.raw, follow: false), link.isOpenForWriting else {
+                    continue
+                }
+            }
+            guard let file = try? identify(name, in: directory.raw), !file.isDirectory,
+                devices.contains(file.identity.device)
+            else { continue }
+            if let found = inside("\(folder)/\(name)", of: process, &tables) { return found }
+        }
+        return nil
+    }
+
+    private func mapped(by process: ProcessID, _ tables: inout [String: MountTable]) -> String? {
         guard let maps = try? ProcFS.read("/proc/\(process)/maps") else { return nil }
         var last: ArraySlice<UInt8> = []
         for line in maps.split(separator: UInt8(ascii: "\n")) {
-            guard let mapping = Mapping(line, sharedOnly: interest == .writing), mapping.inode != 0 else { continue }
+            guard let mapping = Mapping(line, sharedOnly: false), mapping.inode != 0 else { continue }
             // A library takes several lines in a row.
             if mapping.name == last { continue }
             last = mapping.name
-            let link = "/proc/\(process)/map_files/\(mapping.range)"
-            if interest == .writing {
-                guard let status = try? identify(link, follow: false), status.isOpenForWriting else { continue }
-            }
             guard devices.contains(mapping.device) else { continue }
+            let link = "/proc/\(process)/map_files/\(mapping.range)"
             if let found = inside(link, of: process, &tables) { return found }
         }
         return nil

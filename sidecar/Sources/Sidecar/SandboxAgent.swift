@@ -11,6 +11,8 @@ final class SandboxAgent: FrozenAgent {
     private var barrier = FlushBarrier()
     private var guardian: Guardian
     private var frozen: [ProcessID] = []
+    /// As of the last lease.
+    private var files: WorkspaceFiles?
     private var outsider: WorkspaceHolders.Holder?
 
     /// Through whose root `current` is looked at; the sidecar's own until the agent runs.
@@ -38,6 +40,7 @@ final class SandboxAgent: FrozenAgent {
         try described { () throws(FreezerError) in
             // Before anything stands still, since it takes a look at every process.
             let files = try workspaceFiles()
+            self.files = files
             let members = Set(try freezer.population().processes + [guardian.pid])
             outsider = try WorkspaceHolders(files).first(.writing, except: members, isMember: freezer.contains)
             try guardian.arm(until: deadline)
@@ -69,7 +72,7 @@ final class SandboxAgent: FrozenAgent {
 
     func flush(deadline: MonotonicTime, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
         let outcome = try described { () throws(FreezerError) in
-            try barrier.flush(frozen, of: try workspaceFiles(), until: deadline, stillWanted: stillWanted)
+            try barrier.flush(frozen, of: try files ?? workspaceFiles(), until: deadline, stillWanted: stillWanted)
         }
         Failpoint.hit("sidecar.flushed")
         let files = outcome.files.map {

@@ -42,7 +42,7 @@ import Testing
         #expect(await eventually { workspace.size("log") > 0 })
         let freeze = try workspace.freeze(lease: .seconds(60))
         let before = workspace.size("log")
-        let guardian = try #require(try guardian(of: sandbox.sidecar.pid))
+        let guardian = try #require(try Sandbox.guardian(of: sandbox.sidecar.pid))
         kill(guardian, SIGKILL)
         #expect(await eventually { workspace.size("log") > before })
         #expect(throws: QuiesceError.self) { try freeze.resume() }
@@ -55,7 +55,7 @@ import Testing
         #expect(await eventually { workspace.size("log") > 0 })
         let freeze = try workspace.freeze(lease: .seconds(2))
         // Both at once, as when a whole control group is killed: nobody is left to thaw.
-        let guardian = try #require(try guardian(of: first.sidecar.pid))
+        let guardian = try #require(try Sandbox.guardian(of: first.sidecar.pid))
         kill(guardian, SIGSTOP)
         first.sidecar.end(SIGKILL)
         kill(guardian, SIGKILL)
@@ -77,23 +77,5 @@ import Testing
         #expect(try await sandbox.sidecar.ended() == 128 + SIGKILL)
         #expect(access(sandbox.cgroup, F_OK) == -1)
         freeze.abandon()
-    }
-
-    /// The sidecar's child of that name.
-    private func guardian(of sidecar: CInt) throws -> CInt? {
-        let file = open("/proc/\(sidecar)/task/\(sidecar)/children", O_RDONLY)
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = read(file, &bytes, bytes.count)
-        guard count > 0 else { throw SystemError("read", "children") }
-        for word in String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ") {
-            guard let pid = CInt(word) else { continue }
-            let name = open("/proc/\(pid)/comm", O_RDONLY)
-            defer { close(name) }
-            var text = [UInt8](repeating: 0, count: 32)
-            let length = read(name, &text, text.count)
-            if length > 0, String(decoding: text[..<length], as: UTF8.self) == "wvs-guardian\n" { return pid }
-        }
-        return nil
     }
 }

@@ -116,6 +116,24 @@ final class Sandbox: Sendable {
         return read(file, &byte, 1) == 1 && byte == UInt8(ascii: "1")
     }
 
+    /// The sidecar's child of that name.
+    static func guardian(of sidecar: CInt) throws -> CInt? {
+        let file = open("/proc/\(sidecar)/task/\(sidecar)/children", O_RDONLY)
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = read(file, &bytes, bytes.count)
+        guard count > 0 else { throw SystemError("read", "children") }
+        for word in String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ") {
+            guard let pid = CInt(word) else { continue }
+            let name = open("/proc/\(pid)/comm", O_RDONLY)
+            defer { close(name) }
+            var text = [UInt8](repeating: 0, count: 32)
+            let length = read(name, &text, text.count)
+            if length > 0, String(decoding: text[..<length], as: UTF8.self) == "wvs-guardian\n" { return pid }
+        }
+        return nil
+    }
+
     /// A member of a log line, as text.
     static func field(_ name: String, of line: String) -> String {
         guard let start = line.firstRange(of: "\"\(name)\":") else { return "" }
