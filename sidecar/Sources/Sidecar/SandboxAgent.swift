@@ -72,15 +72,17 @@ final class SandboxAgent: FrozenAgent {
 
     func flush(deadline: MonotonicTime, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
         let outcome = try described { () throws(FreezerError) in
-            try barrier.flush(frozen, of: try files ?? workspaceFiles(), until: deadline, stillWanted: stillWanted)
+            // `armLease` came before and has set it.
+            guard let files else { throw FreezerError(.flush, "nothing was frozen") }
+            return try barrier.flush(frozen, of: files, until: deadline, stillWanted: stillWanted)
         }
         Failpoint.hit("sidecar.flushed")
-        let files = outcome.files.map {
+        let held = outcome.files.map {
             OpenFiles.File(inode: $0.identity.inode, path: $0.path, flushed: $0.isFlushed)
         }
         return FlushReport(
             flushedFiles: outcome.flushedCount,
-            openFiles: OpenFiles(complete: outcome.closedProcesses.isEmpty, files: files),
+            openFiles: OpenFiles(complete: outcome.closedProcesses.isEmpty, files: held),
             doubt: outcome.shortfall ?? outsider.map { "outside the frozen set, \($0)" })
     }
 
