@@ -20,7 +20,9 @@ extension CloneWorker {
         _ name: UnsafePointer<CChar>, in directory: TreeDirectory, _ pair: DirectoryPair, source: CInt,
         _ status: FileStatus
     ) throws {
-        let mode = status.st_mode & 0o777
+        // Extended attributes of a file that is read-only to its owner can be set by root alone.
+        let isLocked = walk.uid != 0 && status.st_mode & 0o200 == 0
+        let mode = status.st_mode & 0o777 | (isLocked ? 0o200 : 0)
         let target = retrying {
             wvs_openat(pair.target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
         }
@@ -33,7 +35,7 @@ extension CloneWorker {
             if let failure { throw SystemError(failure.name, directory.path(name), errno: failure.errno) }
             bytes += size
         }
-        try attributes.finish(source: source, target: target, status, modeIsSet: modesAreExact) {
+        try attributes.finish(source: source, target: target, status, modeIsSet: modesAreExact && !isLocked) {
             directory.path(name)
         }
     }

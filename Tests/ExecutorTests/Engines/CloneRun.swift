@@ -56,11 +56,6 @@ final class CloneRun: Sendable {
         for _ in 0..<megabytes { try systemCall("write", path) { write(file.raw, block, block.count) } }
     }
 
-    func size(_ path: String) -> Int {
-        var status = FileStatus()
-        return lstat(path, &status) == 0 ? Int(status.st_size) : 0
-    }
-
     func makeDirectory(_ path: String) throws { try systemCall("mkdir", path) { mkdir(path, 0o755) } }
 
     func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

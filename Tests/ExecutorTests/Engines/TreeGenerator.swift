@@ -102,13 +102,13 @@ struct TreeGenerator {
     /// Owner, mode, extended attributes, ACLs and times, each now and then.
     private mutating func decorate(_ path: [CChar], isDirectory: Bool, isLink: Bool = false) throws {
         if isRoot, pick(3) == 0 { try check("lchown") { lchown(path, UInt32(pick(5000)), UInt32(pick(5000))) } }
-        if !isLink, pick(3) == 0 {
-            // Its owner can read it, so that a process without privileges can clone it; with a bit of everything else.
-            try check("chmod") { chmod(path, UInt32(pick(0o10000)) | (isDirectory ? 0o700 : 0o400)) }
-        }
         if try !isLink && pick(4) == 0 && isRegularOrDirectory(path) {
             let value = content(pick(900))
             try check("setxattr") { setxattr(path, "user.näme \(pick(9))", value, value.count, 0) }
+        }
+        if !isLink, pick(3) == 0 {
+            // Its owner can read it, so that a process without privileges can clone it; with a bit of everything else.
+            try check("chmod") { chmod(path, UInt32(pick(0o10000)) | (isDirectory ? 0o700 : 0o400)) }
         }
         if !isLink, pick(5) == 0 { try setACL(path, "system.posix_acl_access") }
         if isDirectory, pick(3) == 0 { try setACL(path, "system.posix_acl_default") }

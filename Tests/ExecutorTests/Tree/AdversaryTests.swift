@@ -18,7 +18,7 @@ struct AdversaryTests {
             try swapper.prepareTree()
             let swapping = swapper.start()
             var (complete, refused) = (0, 0)
-            for _ in 0..<150 {
+            for _ in 0..<60 {
                 do {
                     _ = try await blocking { try run.clone() }
                     complete += 1
@@ -41,7 +41,7 @@ struct AdversaryTests {
         try await ScratchFileSystem.with(ScratchFileSystem.canMount ? .tmpfs : .folder) { fileSystem in
             let run = try CloneRun(fileSystem.path, engine: TreeWalkEngine.copy(threads: 2))
             let swapper = try Swapper(run)
-            for _ in 0..<60 {
+            for _ in 0..<25 {
                 try swapper.prepareTree()
                 let swapping = swapper.start()
                 do {

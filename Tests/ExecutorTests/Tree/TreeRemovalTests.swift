@@ -58,13 +58,14 @@ struct TreeRemovalTests {
                 try run.makeDirectory("\(run.source)/\(index)")
                 try run.makeFiles(60, in: "\(run.source)/\(index)")
             }
-            let removal = blockingTask { try run.remove("source") }
-            try await eventually("the removal is under way") { run.progress.entries > 50 }
-            run.cancellation.cancel()
-            await #expect(throws: CancellationError.self) { try await removal.value }
-            #expect(run.exists(run.source))
-            try TreeRemoval.remove(in: run.directory.raw, "source", cancellation: Cancellation())
-            #expect(!run.exists(run.source))
+            try run.clone()
+            _ = try await Interruption.run(after: 50, again: { try run.clone() }) { progress, cancellation in
+                try run.engine.remove(
+                    in: run.directory.raw, "clone", progress: progress, cancellation: cancellation)
+            }
+            #expect(run.exists(run.target))
+            try run.remove("clone")
+            #expect(!run.exists(run.target))
         }
     }
 
