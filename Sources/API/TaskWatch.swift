@@ -8,9 +8,6 @@ import Store
 /// notification may be lost.
 final class TaskWatch: Service {
     let name = "task watch"
-    /// How late an end is seen whose notification was lost.
-    private static let glance = Duration.seconds(2)
-
     private struct State {
         var waiters: [Int: (taskID: String, continuation: AsyncStream<Void>.Continuation)] = [:]
         var lastID = 0
@@ -19,12 +16,15 @@ final class TaskWatch: Service {
 
     private let pool: PostgresPool
     private let listener: Listener
+    private let glance: Duration
     private let state = Mutex(State())
     private let stopping = AsyncStream.makeStream(of: Void.self)
 
-    init(pool: PostgresPool, listener: Listener) {
+    /// - Parameter glance: how late an end is seen whose notification was lost.
+    init(pool: PostgresPool, listener: Listener, glance: Duration = .seconds(2)) {
         self.pool = pool
         self.listener = listener
+        self.glance = glance
     }
 
     /// The task, as soon as it has ended or `limit` is over; at once when the program shuts down.
@@ -36,11 +36,14 @@ final class TaskWatch: Service {
             let (id, wakeUps) = subscribe(taskID)
             defer { unsubscribe(id) }
             let task = try await pool.withConnection { connection in try Tasks.get(taskID, on: connection) }
-            let pause = min(deadline.remaining, TaskWatch.glance)
+            let pause = min(deadline.remaining, glance)
             guard let task, !task.status.isEnded, pause > .zero, !state.withLock({ $0.isStopped }) else { return task }
             try await wait(wakeUps, atMost: pause)
         }
     }
+
+    /// Whether somebody waits for a task at this moment.
+    func isAwaited(_ taskID: String) -> Bool { state.withLock { $0.waiters.values.contains { $0.taskID == taskID } } }
 
     func run() async throws {
         let listening = Task {

@@ -10,7 +10,7 @@ import Testing
 @Suite struct SnapshotTests {
     private static let path = "/v1/workspaces/ws-1/snapshots"
 
-    @Test("creating a snapshot answers 202, fixes the snapshot's id and tells the workers")
+    @Test("creating a snapshot answers 202, fixes the snapshot's id and tells the workers", .timeLimit(.minutes(1)))
     func create() async throws {
         try await TestAPI.with { api in
             try await api.makeActiveWorkspace()

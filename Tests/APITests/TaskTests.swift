@@ -7,10 +7,12 @@ import Store
 import TestSupport
 import Testing
 
+@testable import API
+
 @Suite struct TaskTests {
     /// The id of a task that is PENDING.
-    private func makeTask(_ api: TestAPI) async throws -> String {
-        let answer = try await api.post("/v1/workspaces", ["wsid": "ws-1", "owner": "alice"], key: "k")
+    private func makeTask(_ api: TestAPI, _ wsid: String = "ws-1") async throws -> String {
+        let answer = try await api.post("/v1/workspaces", ["wsid": .string(wsid), "owner": "alice"], key: "k")
         return try answer.json["init_task_id"]?.string ?? ""
     }
 
@@ -90,6 +92,26 @@ import Testing
             let answer = try await waiting
             #expect(try answer.json["status"] == "SUCCEEDED")
             #expect(answer.headers["preference-applied"] == "wait=60")
+        }
+    }
+
+    @Test("the notification alone ends a wait", .timeLimit(.minutes(1)))
+    func notification() async throws {
+        try await TestAPI.with { api in
+            let listener = Listener(dsn: api.dsn, logger: Logger(level: .error))
+            let watch = TaskWatch(pool: api.pool, listener: listener, glance: .seconds(600))
+            let services: [any Service] = [listener, watch]
+            let running = services.map { service in Task { try await service.run() } }
+            // The first may still be woken by the listener's beginning; from then on only the notification is left.
+            for number in 0..<10 {
+                let taskID = try await makeTask(api, "ws-\(number)")
+                async let waiting = watch.task(taskID, waiting: .seconds(600))
+                try await eventually("somebody waits for it") { watch.isAwaited(taskID) }
+                try await finish(taskID, api, telling: true)
+                #expect(try await waiting?.status == .succeeded)
+            }
+            services.reversed().forEach { $0.shutdown() }
+            for task in running { try await task.value }
         }
     }
 
