@@ -96,7 +96,10 @@ final class SimulatedExecutor {
         case .wait, .released: break
         case .write: write(world)
         case .failed(let error): abandon(error, world)
-        case .frozen: stage = .reading(left: Int.random(in: 1...40, using: &world.generator))
+        case .frozen:
+            // Some clones outlast a lease that is not renewed.
+            let most = world.chance(4) ? 500 : 40
+            stage = .reading(left: Int.random(in: 1...most, using: &world.generator))
         }
     }
 

@@ -8,7 +8,7 @@ import Testing
 @Suite struct SimulationTests {
     /// `WVS_SIMULATIONS=100000` for a long run, `WVS_SIMULATION_SEED=N` to see one again.
     private static let environment = Process.environment
-    private static let count = environment["WVS_SIMULATIONS"].flatMap { Int($0) } ?? 1000
+    private static let count = environment["WVS_SIMULATIONS"].flatMap { Int($0) } ?? 600
     private static let seed = environment["WVS_SIMULATION_SEED"].flatMap { UInt64($0) }
 
     private struct Totals {
