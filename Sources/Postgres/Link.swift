@@ -144,6 +144,7 @@ final class Link {
     private func wait(forWriting: Bool, interruptible: Bool, until deadline: MonotonicTime?) throws(PostgresError)
         -> Ready
     {
+        // Servers from 17 on send records larger than what libpq takes at once.
         if wvs_tls_pending(raw) > 0 { return .socket }
         let events = CShort(POLLIN) | (forWriting ? CShort(POLLOUT) : 0)
         // A negative descriptor is ignored.

@@ -166,10 +166,11 @@ import Testing
             }
         }
         for await _ in locked {}
-        try await makeMigrator(pool, MigratorTests.migrations).up()
-        release.cancel()
+        defer { release.cancel() }
+        // Fails unless the table is there, which is made while the migrator waits.
+        let second = Migration(version: 1, name: "second", up: "SELECT 'while_waiting'::regclass", down: nil)
+        #expect(try await makeMigrator(pool, [second]).up() == [1])
         try await holding.value
-        #expect(try await MigratorTests.tables(pool) == ["five", "one", "seven", "while_waiting"])
     }
 
     /// As golang-migrate's `GenerateAdvisoryLockId` computes it for a database URL: a table-driven CRC-32, unlike ours.

@@ -124,7 +124,7 @@ import Testing
         let verified = PostgresPool(
             dsn: "\(address) sslmode=verify-full sslrootcert=\(server.folder)/server.crt", size: 1, logger: quiet)
         #expect(try await verified.scalar(encrypted) == true)
-        // Results of all sizes around that of a TLS record: what is decrypted but not yet read must not be waited for.
+        // Results of all sizes around that of TLS records and buffers.
         try await tls.withConnection { connection in
             for size in stride(from: 1000, to: 120_000, by: 1237) {
                 let block: String? = try connection.query("SELECT repeat('x', \(size))").first?.first()
