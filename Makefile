@@ -14,7 +14,7 @@ else
 $(error CONFIG is '$(CONFIG)'; allowed: release, debug)
 endif
 
-NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent
+NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent clone-bench
 FORMATTED := Package.swift Sources Tests sidecar
 
 .PHONY: help bootstrap build build-debug test lint fmt generate demo up down bench clean

@@ -69,6 +69,7 @@ let package = Package(
         program("wvs-worker", ["Worker", "Runtime", "RuntimeCore"]),
         program("wvs-executor", ["Executor", "Runtime", "RuntimeCore"]),
         program("wvs-migrate", ["Migrations", "Runtime", "RuntimeCore"]),
+        program("clone-bench", ["Executor", "RuntimeCore"]),
         program("wvsctl", ["Commands", "Runtime", "RuntimeCore"]),
         library("FakeAgent", ["CShims", "RuntimeCore"]),
         program("demo-agent", ["FakeAgent", "RuntimeCore"]),

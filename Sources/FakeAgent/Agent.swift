@@ -17,6 +17,8 @@ package struct Agent: Sendable {
         package var pause: Duration = .milliseconds(1)
         /// Where the ticker writes its gaps; nil for no ticker.
         package var ticker: String?
+        /// Works on in the tree in which it began, also when `current` moves.
+        package var stays = false
         /// Starts a short-lived child for each step of one more ledger.
         package var children = false
         /// This program, for the children.
@@ -66,7 +68,7 @@ package struct Agent: Sendable {
                     try opened.advance()
                     if options.pause > .zero { usleep(UInt32(options.pause.wholeMicroseconds)) }
                 }
-            } while try liveTree() == tree
+            } while try options.stays || liveTree() == tree
         }
     }
 

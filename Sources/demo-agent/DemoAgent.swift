@@ -7,6 +7,7 @@ private let usage = """
 
     usage:
       demo-agent run --workspace DIR [--name NAME] [--threads N] [--cells N] [--pause DURATION] [--ticker FILE] [--children]
+                     [--stay]
       demo-agent step --workspace DIR --ledger NAME [--cells N]
       demo-agent verify DIR
 
@@ -17,6 +18,7 @@ private let usage = """
       --pause     between two steps, such as 1ms; 0ms works as fast as it can [1ms]
       --ticker    appends each pause of the whole process above 2 ms: end and length in microseconds
       --children  one more ledger, each of its steps written by a new short-lived process
+      --stay      works on in the tree in which it began, also when current moves (not the children)
     step    writes one step of a ledger below DIR/current
     verify  checks all ledgers in DIR: exit status 0 consistent, 1 torn
     """
@@ -80,6 +82,7 @@ private struct Arguments {
             case "--cells": options.cells = try number(of: argument)
             case "--ticker": options.ticker = try value(of: argument)
             case "--children": options.children = true
+            case "--stay": options.stays = true
             case "--ledger": ledger = try value(of: argument)
             case "--pause":
                 guard let pause = Duration(text: try value(of: argument)) else {

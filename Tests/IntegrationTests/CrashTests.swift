@@ -65,19 +65,16 @@ extension Integration {
 
         @Test(arguments: Crash.all)
         func everythingComesRightAfterAKill(_ crash: Crash) async throws {
-            try await TestDatabase.with { database in
-                let mount = try await ScratchFolder.reflink()
-                var options = TestStack.Options()
-                options.failpoints[crash.program] = "\(crash.point):kill@\(crash.passage)"
-                options.environment["wvs-executor"] = [
-                    "EXECUTOR_QUIESCE_TIMEOUT": "2s", "EXECUTOR_FREEZE_LEASE": Self.lease.text,
-                ]
-                options.environment["wvs-worker"] = ["WORKER_LEASE": "2s"]
-                let stack = try await TestStack(database: database, mount: mount.path, options: options)
-                defer { stack.end() }
+            var options = TestStack.Options()
+            options.failpoints[crash.program] = "\(crash.point):kill@\(crash.passage)"
+            options.environment["wvs-executor"] = [
+                "EXECUTOR_QUIESCE_TIMEOUT": "2s", "EXECUTOR_FREEZE_LEASE": Self.lease.text,
+            ]
+            options.environment["wvs-worker"] = ["WORKER_LEASE": "2s"]
+            try await withStack(options) { stack, database in
                 try await stack.createWorkspace("crash", uid: 1000)
                 let tree = WorkspaceTree(stack, "crash")
-                let ticker = try mount.openFolder("ticker") + "/gaps"
+                let ticker = try stack.tickerFile()
                 let sidecar = try stack.startAgent("crash", sidecarOptions: ["--user", "1000:1000"], ticker: ticker)
                 try await tree.awaitProgress()
 

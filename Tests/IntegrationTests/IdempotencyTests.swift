@@ -5,12 +5,9 @@ import Testing
 extension Integration {
     @Suite struct IdempotencyTests {
         @Test func twoClientsWithTheSameKeyAtOnceMakeOneTask() async throws {
-            try await TestDatabase.with { database in
-                let mount = try await ScratchFolder.plain()
-                var options = TestStack.Options()
-                options.engine = "copy"
-                let stack = try await TestStack(database: database, mount: mount.path, options: options)
-                defer { stack.end() }
+            var options = TestStack.Options()
+            options.engine = "copy"
+            try await withStack(options, on: .folder) { stack, _ in
                 try await stack.createWorkspace("twice")
                 for round in 1...20 {
                     let ids = try await withThrowingTaskGroup(of: String.self) { group in

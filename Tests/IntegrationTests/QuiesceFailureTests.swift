@@ -7,17 +7,14 @@ import Testing
 extension Integration {
     /// Whatever goes wrong between REQUEST_FREEZE and the last acknowledgement: nothing is published, and the agent runs.
     @Suite struct QuiesceFailureTests {
-        private func withStack(
+        private func withWorkspace(
             failpoints: [String: String] = [:], executor: [String: String] = [:],
             _ body: (TestStack, WorkspaceTree) async throws -> Void
         ) async throws {
-            try await TestDatabase.with { database in
-                let mount = try await ScratchFolder.reflink()
-                var options = TestStack.Options()
-                options.failpoints = failpoints
-                options.environment["wvs-executor"] = executor
-                let stack = try await TestStack(database: database, mount: mount.path, options: options)
-                defer { stack.end() }
+            var options = TestStack.Options()
+            options.failpoints = failpoints
+            options.environment["wvs-executor"] = executor
+            try await withStack(options) { stack, _ in
                 try await stack.createWorkspace("q-1", uid: 1000)
                 try await body(stack, WorkspaceTree(stack, "q-1"))
             }
@@ -45,7 +42,7 @@ extension Integration {
         }
 
         @Test func withoutASidecarTheTaskFailsAndSaysThatNoneEverAttached() async throws {
-            try await withStack(executor: ["EXECUTOR_QUIESCE_TIMEOUT": "300ms"]) { stack, tree in
+            try await withWorkspace(executor: ["EXECUTOR_QUIESCE_TIMEOUT": "300ms"]) { stack, tree in
                 let id = try await stack.accept("POST", "/v1/workspaces/q-1/snapshots", body: [:])
                 let task = try await stack.ended(id)
                 #expect(task["status"] == "DEAD")
@@ -57,7 +54,7 @@ extension Integration {
         }
 
         @Test func aSidecarThatNeverAnswersEndsInATimeoutAndTheAgentRuns() async throws {
-            try await withStack(executor: ["EXECUTOR_QUIESCE_TIMEOUT": "500ms"]) { stack, tree in
+            try await withWorkspace(executor: ["EXECUTOR_QUIESCE_TIMEOUT": "500ms"]) { stack, tree in
                 let sidecar = try await startAgent(stack, tree)
                 sidecar.signal(SIGSTOP)
                 let id = try await stack.accept("POST", "/v1/workspaces/q-1/snapshots", body: [:])
@@ -72,7 +69,7 @@ extension Integration {
         }
 
         @Test func aSidecarThatDiesBeforeItsAcknowledgementEndsInATimeoutAndTheAgentRuns() async throws {
-            try await withStack(
+            try await withWorkspace(
                 failpoints: ["wvs-sidecar": "sidecar.frozen_before_ack:kill"],
                 executor: ["EXECUTOR_QUIESCE_TIMEOUT": "500ms", "EXECUTOR_FREEZE_LEASE": "2s"]
             ) { stack, tree in
@@ -87,7 +84,7 @@ extension Integration {
         }
 
         @Test func aSidecarKilledWhileItsAgentIsFrozenVoidsTheCloneAndTheAgentRunsAtOnce() async throws {
-            try await withStack(
+            try await withWorkspace(
                 failpoints: ["wvs-executor": "executor.snapshot.after_quiesce:stop"],
                 executor: ["EXECUTOR_QUIESCE_TIMEOUT": "5s", "EXECUTOR_FREEZE_LEASE": "10s"]
             ) { stack, tree in
@@ -107,7 +104,7 @@ extension Integration {
         }
 
         @Test func anExecutorKilledWhileTheAgentIsFrozenLeavesItFrozenForTheLeaseAtMost() async throws {
-            try await withStack(
+            try await withWorkspace(
                 failpoints: ["wvs-executor": "executor.snapshot.after_quiesce:kill"],
                 executor: ["EXECUTOR_FREEZE_LEASE": "2s"]
             ) { stack, tree in
@@ -135,7 +132,7 @@ extension Integration {
         @Test func aLeaseThatLapsesInTheMiddleOfACloneVoidsItEveryTime() async throws {
             let rounds = 4
             let points = (1...rounds).map { "executor.snapshot.after_quiesce:stop@\($0)" }.joined(separator: ",")
-            try await withStack(
+            try await withWorkspace(
                 failpoints: ["wvs-executor": points], executor: ["EXECUTOR_FREEZE_LEASE": "600ms"]
             ) { stack, tree in
                 _ = try await startAgent(stack, tree)

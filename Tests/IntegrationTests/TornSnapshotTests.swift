@@ -15,13 +15,10 @@ extension Integration {
         }
 
         @Test func twoHundredSnapshotsOfAHostileWriterAreAllConsistent() async throws {
-            try await TestDatabase.with { database in
-                let mount = try await ScratchFolder.reflink()
-                let stack = try await TestStack(database: database, mount: mount.path)
-                defer { stack.end() }
+            try await withStack { stack, _ in
                 try await stack.createWorkspace("torn", uid: 1000)
                 let tree = WorkspaceTree(stack, "torn")
-                let ticker = try mount.openFolder("ticker") + "/gaps"
+                let ticker = try stack.tickerFile()
                 try stack.startAgent(
                     "torn", command: Self.hostileAgent(tree.path, ticker: ticker),
                     sidecarOptions: ["--user", "1000:1000"])
@@ -50,15 +47,12 @@ extension Integration {
 
         /// Otherwise the test above proves nothing.
         @Test func withTheFreezeDisabledTheSameWriterIsCaughtTorn() async throws {
-            try await TestDatabase.with { database in
-                let mount = try await ScratchFolder.reflink()
-                var options = TestStack.Options()
-                options.environment["wvs-sidecar"] = ["WVS_TEST_UNSAFE_NO_FREEZE": "1"]
-                let stack = try await TestStack(database: database, mount: mount.path, options: options)
-                defer { stack.end() }
+            var options = TestStack.Options()
+            options.environment["wvs-sidecar"] = ["WVS_TEST_UNSAFE_NO_FREEZE": "1"]
+            try await withStack(options) { stack, _ in
                 try await stack.createWorkspace("torn", uid: 1000)
                 let tree = WorkspaceTree(stack, "torn")
-                let ticker = try mount.openFolder("ticker") + "/gaps"
+                let ticker = try stack.tickerFile()
                 try stack.startAgent(
                     "torn", command: Self.hostileAgent(tree.path, ticker: ticker),
                     sidecarOptions: ["--user", "1000:1000"])
