@@ -376,7 +376,7 @@ struct  Executor__V1__Receipt
    */
   char *consistency;
   /*
-   * From REQUEST_FREEZE to the last sidecar's thaw, in milliseconds.
+   * How long an agent stood still at most, in milliseconds: from the first freezing action to hearing of the last thaw.
    */
   double window_ms;
 };

@@ -6,6 +6,7 @@ package final class Freeze {
     private let watch: ControlWatch
     private let renewal: LeaseThread
     private let epoch: UInt64
+    private let began = MonotonicTime.now
     private var isEnded = false
 
     init(session: FreezeSession, watch: ControlWatch, renewal: LeaseThread, epoch: UInt64) {
@@ -71,7 +72,7 @@ package final class Freeze {
                 try input(session.look)
             }
             switch try input(session.turn) {
-            case .released(let receipt): return receipt
+            case .released(let receipt): return measured(receipt)
             case .failed(let error): throw error
             case .write, .frozen: continue
             case .wait:
@@ -79,6 +80,17 @@ package final class Freeze {
                     until: min(session.nextDue, .now + FreezeCoordinator.handshakePoll), cancellation: cancellation)
             }
         }
+    }
+
+    /// The coordinator's clock runs from the request, but what a sidecar does before it freezes holds nobody up: `frozen_at` says
+    /// when that was over. Its wall clock is believed within what ours allows.
+    private func measured(_ receipt: Receipt) -> Receipt {
+        let first = receipt.acknowledgements.values.map { $0.frozenAt.microseconds - $0.freezeMicroseconds }.min()
+        guard let first else { return receipt }
+        var receipt = receipt
+        let told = Duration.microseconds(Timestamp.now.microseconds - first)
+        receipt.window = min(max(told, MonotonicTime.now - began), receipt.window)
+        return receipt
     }
 
     /// Releases the agents without asking: what was read is void. Waits for no answer; again, or after `resume`, does

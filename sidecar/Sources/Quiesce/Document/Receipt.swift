@@ -4,7 +4,7 @@ package struct Receipt: Equatable, Sendable {
     package var acknowledgements: [String: Acknowledgement]
     /// What sidecars had to say, by sidecar: for example that the new `current` was not seen before the lease ended.
     package var errors: [String: String]
-    /// From writing REQUEST_FREEZE to hearing of the last thaw.
+    /// How long an agent stood still at most: from the first freezing action to hearing of the last thaw.
     package var window: Duration
 
     package init(acknowledgements: [String: Acknowledgement], errors: [String: String] = [:], window: Duration = .zero)
