@@ -10,7 +10,7 @@ as_root || { echo "bench: needs root, for a file system with reflinks and for cg
 bin=$(realpath "${WVS_BIN:-bin}")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-bench.XXXXXX")
 trap 'stack_stop "$dir"' EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
 
 stack_start "$dir" "$bin"
 gcc -O2 -o "$dir/bin/c2" scripts/bench/c2.c -lpthread

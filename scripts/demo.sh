@@ -34,7 +34,9 @@ proof() {
 
 finish() {
   local status=$?
-  trap - EXIT INT TERM
+  trap - EXIT
+  trap '' INT TERM HUP PIPE
+  set +e
   if [ "$status" != 0 ] && [ "$status" != 130 ] && [ -d "$dir/log" ]; then
     printf '\n%sThe demo broke off. What the programs logged last:%s\n' "$red" "$off" >&2
     for log in "$dir"/log/*.log; do
@@ -46,7 +48,7 @@ finish() {
   exit "$status"
 }
 trap finish EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
 
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 ctl() { local noun=$1 verb=$2; shift 2; "$bin/wvsctl" "$noun" "$verb" "$@" --api-url "$API_URL"; }

@@ -17,7 +17,13 @@ postgres_bin() {
 }
 
 # The time a process was started, which tells it from a later one with the same pid.
-start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+start_time() {
+  local stat fields
+  # Read without a child process: a signal that ends it would leave a running program unrecorded.
+  read -r stat 2> /dev/null < "/proc/$1/stat" || return 0
+  read -r -a fields <<< "${stat##*) }"
+  printf '%s\n' "${fields[19]}"
+}
 
 stack_spawn() {
   local dir=$1 name=$2 pid
@@ -84,7 +90,7 @@ stack_postgres() {
   as_postgres "$bin/initdb" --no-sync --auth=trust --username=wvs --pgdata="$dir/pg/data" > "$dir/log/initdb.log" 2>&1
   # The socket is its only door, so that no port can be taken.
   stack_spawn "$dir" postgres "${AS_POSTGRES[@]}" "$bin/postgres" -D "$dir/pg/data" -c listen_addresses= \
-    -c unix_socket_directories="$dir/pg" -c fsync=on
+    -c unix_socket_directories="$dir/pg" -c unix_socket_permissions=0700 -c fsync=on
   DSN="host=$dir/pg user=wvs dbname=wvs"
   wait_for PostgreSQL "$bin/pg_isready" -q -h "$dir/pg"
   "$bin/createdb" -h "$dir/pg" -U wvs wvs
@@ -132,10 +138,17 @@ end_process() {
 }
 
 stack_stop() {
-  local dir=$1 name pid started
+  local dir=$1 name pid started postmaster
+  # Whatever else comes, and wherever its words can not go: this is done to the end.
+  trap '' INT TERM HUP PIPE
+  set +e
   if [ -e "$dir/pids" ]; then
     while read -r name pid started; do
-      # runuser passes SIGTERM on; SIGINT is PostgreSQL's fast shutdown, SIGTERM waits for clients, of which none are left.
+      if [ "$name" = postgres ] && read -r postmaster 2> /dev/null < "$dir/pg/data/postmaster.pid"; then
+        # The fast shutdown: SIGTERM would wait for whoever has a psql open.
+        kill -INT "$postmaster" 2> /dev/null
+        wait_for "PostgreSQL to end" test ! -e "$dir/pg/data/postmaster.pid"
+      fi
       end_process "$pid" "$started"
     done < <(tac "$dir/pids")
   fi

@@ -9,14 +9,13 @@ dir=${TMPDIR:-/tmp}/wvs-up-$(id -u)
 bin=${WVS_BIN:-bin}
 
 up() {
-  if [ -e "$dir" ]; then
+  if ! mkdir "$dir" 2> /dev/null; then
     echo "a stack is up already, or was not taken down: make down" >&2
     exit 1
   fi
-  mkdir -p "$dir"
   # What was started goes down again if the rest does not come up.
   trap 'stack_stop "$dir"' EXIT
-  trap 'exit 130' INT TERM
+  trap 'exit 130' INT TERM HUP
   WVS_PORT=${WVS_PORT:-8080} stack_start "$dir" "$(realpath "$bin")"
   # Workspaces without an agent are answered for by the node's sidecar.
   stack_spawn "$dir" sidecar "$(realpath "$bin")/wvs-sidecar" node --root "$MOUNT"
@@ -43,6 +42,8 @@ case "${1:-}" in
   up) up ;;
   down)
     if [ ! -e "$dir" ]; then echo "no stack is up"; exit 0; fi
+    # Its name is known to everybody, and what it says is ended.
+    if [ -L "$dir" ] || [ ! -O "$dir" ]; then echo "$dir is not yours" >&2; exit 1; fi
     stack_stop "$dir"
     echo "WVS is down; nothing is left of it."
     ;;

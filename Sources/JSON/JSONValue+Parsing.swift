@@ -52,7 +52,8 @@ extension JSONValue {
             var iterator = json_object_iter(node)
             while let current = iterator {
                 if let name = json_object_iter_key(current), let value = json_object_iter_value(current) {
-                    object[String(cString: name)] = try convert(value, depth: depth)
+                    // jansson has refused duplicates; to look for each again would take quadratic time.
+                    object.append(new: String(cString: name), try convert(value, depth: depth))
                 }
                 iterator = json_object_iter_next(node, current)
             }

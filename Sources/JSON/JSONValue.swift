@@ -53,6 +53,9 @@ package struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral, 
         for (name, value) in elements { self[name] = value }
     }
 
+    /// Adds a member whose name is known to be new, without looking for it.
+    mutating func append(new name: String, _ value: JSONValue) { members.append((name, value)) }
+
     package var names: [String] { members.map(\.name) }
 
     /// Reads, replaces, adds or (with nil) removes a member.

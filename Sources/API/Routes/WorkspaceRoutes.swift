@@ -20,8 +20,9 @@ struct WorkspaceRoutes: Sendable {
         let uid = try body.integer("uid", in: 0...Int(Int32.max))
         let gid = try body.integer("gid", in: 0...Int(Int32.max))
         try body.finish()
+        if uid == nil, gid != nil { throw APIError(.badRequest, "gid is given without uid") }
         let submission = try Submission(request, wsid: wsid, body: body)
-        return try await enqueue.workspace(submission, owner: owner, uid: uid, gid: gid).workspaceResponse
+        return try await enqueue.workspace(submission, owner: owner, uid: uid, gid: gid ?? uid).workspaceResponse
     }
 
     @Sendable private func list(_ request: Request) async throws -> Response {

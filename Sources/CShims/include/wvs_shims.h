@@ -27,9 +27,6 @@ static inline int wvs_openat(int directory, const char *path, int flags, mode_t 
 
 int wvs_pipe2(int ends[2], int flags);
 
-// At most 15 characters are kept.
-static inline int wvs_name_thread(const char *name) { return prctl(PR_SET_NAME, name); }
-
 static inline int wvs_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
 
 // At most 15 bytes are kept.

@@ -7,7 +7,7 @@ extension Command {
     ) { invocation throws(CommandError) in
         invocation.output.print(try invocation.client.get(snapshotPath(invocation)).body) { snapshot in
             fieldsText(
-                ["snapshot_id", "wsid", "fs_path", "message", "created_at"].map { ($0, snapshot.cell($0)) },
+                ["snapshot_id", "fs_path", "message", "created_at"].map { ($0, snapshot.cell($0)) },
                 invocation.output.terminal)
         }
     }

@@ -27,12 +27,13 @@ extension Directory {
         }
     }
 
-    /// Writes a file that must not exist yet.
+    /// Writes a file that must not exist yet, and makes its content durable: a name never leads to half of it.
     func createSmallFile(_ name: String, _ bytes: [UInt8], owner: Ownership) throws(SystemError) {
         let file = try openBeneath(
             raw, name, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600, subject: subject(name))
         try owner.apply(to: file.raw, subject(name))
         try write(bytes, to: file.raw, name)
+        try systemCall("fdatasync", subject(name)) { fdatasync(file.raw) }
     }
 
     /// Writes from the start of the file, in one call.

@@ -17,9 +17,16 @@ struct FenceFile {
     /// The stored fence; nil where there is no fence file.
     func read() throws -> UInt64? { try directory.readSmallFile(Self.name).map(parse) }
 
-    /// Makes the file of a workspace that is being made.
+    /// Makes the file of a workspace that is being made, complete from the start; where another was faster, that one stands.
     static func create(in directory: Directory, fence: UInt64, owner: Ownership) throws(SystemError) {
-        try directory.createSmallFile(name, text(fence), owner: owner)
+        let fresh = name + ".new"
+        try directory.unlink(fresh)
+        try directory.createSmallFile(fresh, text(fence), owner: owner)
+        do {
+            try directory.renameWithoutReplacing(fresh, to: directory, name)
+        } catch  where error.errno == EEXIST {
+            try directory.unlink(fresh)
+        }
     }
 
     /// Records `fence`; throws `FencedOff` where a higher one is stored. Equal is allowed: a call may be repeated.
@@ -50,13 +57,16 @@ struct FenceFile {
         try check(fence)
         do {
             try rename()
-        } catch let error as SystemError where error.errno == ENOENT {
-            // Where nobody has taken over it was moved after all: a network file system repeats a rename whose answer was
-            // lost, and then finds nothing to move.
+        } catch let error as SystemError where Self.unclear.contains(error.errno) {
+            // ENOENT where nobody has taken over: it was moved after all. A network file system repeats a rename whose answer
+            // was lost, and then finds nothing to move.
             let stored = try read() ?? 0
             throw stored > fence ? FencedOff(stored: stored) : OutcomeUnknown(cause: error)
         }
     }
+
+    /// Errors of a rename that may have happened all the same.
+    private static let unclear: Set<CInt> = [ENOENT, EIO, EINTR, ENOTCONN, ETIMEDOUT, ESTALE, ECONNABORTED, ECONNRESET]
 
     private var missing: ForgedFile { ForgedFile(path: directory.subject(Self.name), reason: "is missing") }
 

@@ -18,7 +18,7 @@ struct CurrentSwitch: WorkspaceOperation {
     /// `current` decides, never the database: it points at this task's tree, or at one that came from the same snapshot.
     func published() throws -> TaskResult? {
         let currentID = try folder.currentLiveID()
-        let origin = try folder.origin(of: currentID)
+        let origin = readOrigin(of: currentID)
         if currentID == liveID {
             // Whoever switched may have died before this.
             try OutcomeUnknown.guarding { try folder.root.sync() }
@@ -26,6 +26,17 @@ struct CurrentSwitch: WorkspaceOperation {
         }
         guard !discard, origin?.snapshotID == snapshotID else { return nil }
         return result(path: "\(WorkspaceFolder.liveName)/\(currentID)", noop: true, receipt: nil)
+    }
+
+    /// What cannot be read says nothing: no receipt, and no reason to do nothing.
+    private func readOrigin(of liveID: String) -> LiveOrigin? {
+        do {
+            return try folder.origin(of: liveID)
+        } catch {
+            attempt.logger.warn(
+                "a live tree's record cannot be read", [.liveID: .text(liveID), .error: LogValue(error)])
+            return nil
+        }
     }
 
     func run() throws -> TaskResult {

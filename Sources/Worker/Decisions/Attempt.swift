@@ -79,8 +79,7 @@ struct Attempt {
         case .executed(let outcome, let executor): executed(outcome, by: executor)
         case .executionUnknown(let failure, let executor): executionUnknown(failure, by: executor)
         case .settled(let outcome, let executor): settled(outcome, by: executor)
-        case .settlingFailed(.rejected(let message)):
-            .finish(.failed(failure(.badRequest, message, retryable: false)))
+        // Also where an executor does not understand the question: another, or its next release, may know of a publication.
         case .settlingFailed: settleAgain()
         }
     }

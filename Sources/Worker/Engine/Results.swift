@@ -63,8 +63,7 @@ extension Operation {
     init(_ parameters: TaskParameters) {
         switch parameters {
         case .initWorkspace(let liveID, let uid, let gid):
-            var owner: Owner?
-            if let uid, let gid { owner = Owner(uid: UInt32(clamping: uid), gid: UInt32(clamping: gid)) }
+            let owner = uid.map { Owner(uid: UInt32(clamping: $0), gid: UInt32(clamping: gid ?? $0)) }
             self = .initWorkspace(liveID: liveID, owner: owner)
         case .snapshotCreate(let snapshotID, let message):
             self = .snapshotCreate(snapshotID: snapshotID, message: message ?? "")

@@ -68,17 +68,20 @@ package final class TaskEngine: Service {
         let intake = Task { await dispatch() }
         let upkeep = [
             Task { await repeating(every: options.reapInterval, reaper()) },
-            Task { await repeating(every: options.purgeInterval) { await self.purge() } },
             Task { await repeating(every: options.gaugeInterval) { await self.measure() } },
         ]
+        let purging = Task { await repeating(every: options.purgeInterval) { await self.purge() } }
         logger.info("worker started", [.count: .integer(Int64(options.concurrency))])
         while !isStopping.withLock({ $0 }), !Task.isCancelled { await stop.sleep(atMost: .seconds(3600)) }
         isStopping.withLock { $0 = true }
         lookAtQueue.call()
         await intake.value
+        purging.cancel()
         upkeep.forEach { $0.cancel() }
+        // The reaper may still be taking tasks over; a deletion under way may take its time, and holds none.
         for task in upkeep { await task.value }
         await drain()
+        await purging.value
         leases.forEach { $0.cancel() }
         for task in leases { await task.value }
         // Whoever listens learns of the last ends, and that successors may be runnable.

@@ -1,5 +1,5 @@
 private import Glibc
-package import RuntimeCore
+import RuntimeCore
 
 /// Writes back what frozen processes have written, so that a clone of the files finds it: design section 6.
 package struct FlushBarrier {
@@ -35,9 +35,9 @@ package struct FlushBarrier {
     ///   - processes: all frozen.
     ///   - files: of the workspace.
     ///   - stillWanted: asked every few milliseconds; false ends the flush with an error.
-    /// - Throws: `flush` with the file's name when one fails or is not done at the deadline.
+    /// - Throws: `flush` with the file's name when one fails, or is not done when the freeze is called off.
     package mutating func flush(
-        _ processes: [ProcessID], of files: WorkspaceFiles, until deadline: MonotonicTime, stillWanted: () -> Bool
+        _ processes: [ProcessID], of files: WorkspaceFiles, stillWanted: () -> Bool
     ) throws(FreezerError) -> Outcome {
         if let unfinished, let file = unfinished.current {
             throw FreezerError(.flush, "an earlier flush of \(file) still hangs")
@@ -51,12 +51,8 @@ package struct FlushBarrier {
         let dirty = scan.files.values.sorted { $0.path < $1.path }
         if dirty.isEmpty { return Outcome(files: [], closedProcesses: scan.closed) }
         let crew = try FlushCrew(dirty, isLocal: files.isLocal)
-        while !crew.wait(atMost: min(.milliseconds(5), deadline.remaining)) {
+        while !crew.wait(atMost: .milliseconds(5)) {
             guard stillWanted() else {
-                unfinished = crew
-                throw FreezerError(.flush, "the freeze was called off")
-            }
-            guard MonotonicTime.now < deadline else {
                 unfinished = crew
                 throw FreezerError(.flush, "the flush of \(crew.current ?? "a file") was not done in time")
             }

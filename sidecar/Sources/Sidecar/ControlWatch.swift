@@ -1,5 +1,4 @@
 private import CInotifyTools
-private import Freezer
 private import Glibc
 import RuntimeCore
 

@@ -74,7 +74,7 @@ final class SandboxAgent: FrozenAgent {
         let outcome = try described { () throws(FreezerError) in
             // `armLease` came before and has set it.
             guard let files else { throw FreezerError(.flush, "nothing was frozen") }
-            return try barrier.flush(frozen, of: files, until: deadline, stillWanted: stillWanted)
+            return try barrier.flush(frozen, of: files, stillWanted: stillWanted)
         }
         Failpoint.hit("sidecar.flushed")
         let held = outcome.files.map {

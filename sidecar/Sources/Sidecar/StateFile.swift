@@ -37,9 +37,11 @@ struct StateFile {
         try write()
     }
 
-    /// Adds processes that are about to be stopped.
+    /// Adds processes that are about to be stopped; those noted before stay as long as they live.
     mutating func add(_ stopped: [CInt]) throws(SystemError) {
-        note.stopped = stopped.compactMap { pid in
+        guard !stopped.isEmpty else { return }
+        note.stopped.removeAll { ProcessTable.status($0.pid)?.startTime != $0.startTime || stopped.contains($0.pid) }
+        note.stopped += stopped.compactMap { pid in
             ProcessTable.status(pid).map { Stopped(pid: pid, startTime: $0.startTime) }
         }
         try write()

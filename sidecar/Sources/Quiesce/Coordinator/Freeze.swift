@@ -56,8 +56,9 @@ package final class Freeze {
                 throw error
             }
         }
-        isEnded = true
+        // Where this fails the freeze is still to be abandoned.
         try input { () throws(SystemError) in try session.resume(expectCurrent: expectCurrent, timeout: timeout) }
+        isEnded = true
         Failpoint.hit("quiesce.resume_written")
         return try awaitReleased(cancellation)
     }

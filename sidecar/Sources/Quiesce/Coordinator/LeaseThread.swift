@@ -48,7 +48,7 @@ final class LeaseThread {
         }
 
         func run() {
-            wvs_name_thread("freeze-lease")
+            _ = wvs_set_thread_name("freeze-lease")
             var due = session.nextDue
             while true {
                 var stop = pollfd(fd: stopping.descriptor, events: Int16(POLLIN), revents: 0)

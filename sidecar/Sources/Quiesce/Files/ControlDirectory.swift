@@ -92,16 +92,7 @@ struct ControlDirectory: Sendable {
     }
 
     /// Whether files here may be seen by other machines later than by this one.
-    var isOnNetwork: Bool {
-        var status = statfs()
-        guard fstatfs(descriptor, &status) == 0 else { return true }
-        // NFS, SMB (three), FUSE, Ceph, 9P, AFS, Lustre, GPFS: linux/magic.h and the file systems' sources.
-        let network: Set<UInt32> = [
-            0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x6573_5546, 0x00C3_6400, 0x0102_1997, 0x5346_414F, 0x0BD0_0BD0,
-            0x4750_4653,
-        ]
-        return network.contains(UInt32(truncatingIfNeeded: status.f_type))
-    }
+    var isOnNetwork: Bool { !LocalFileSystem.holds(descriptor) }
 
     struct Status {
         let isRegular: Bool

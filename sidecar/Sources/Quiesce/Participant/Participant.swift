@@ -189,6 +189,7 @@ package final class Participant {
             if !update.locked { logger.warn("the control lock is held; going on without it") }
             guard update.written else { return }
             let logger = logger.with(.epoch, .integer(Int64(clamping: machine.epoch)))
+                .with(.taskID, .text(lastReading.document?.taskID ?? ""))
             if let error = machine.error {
                 logger.warn("the freeze does not hold", [.reason: .text(error)])
             } else if let acknowledgement = machine.acknowledgement {

@@ -1,4 +1,5 @@
 private import CShims
+private import Glibc
 
 /// File systems whose every change goes through this kernel: all who read a file share its page cache, and inotify tells of
 /// every write.
@@ -12,7 +13,15 @@ package enum LocalFileSystem {
         0xF2F5_2010,  // F2FS
         0xCA45_1A4E,  // bcachefs
         0x2FC1_2FC1,  // ZFS
+        0x794C_7630,  // overlayfs, whose layers are one of these
     ]
+
+    /// Whether an open file or directory lies on one of them; unknown counts as no.
+    package static func holds(_ descriptor: CInt) -> Bool {
+        var status = statfs()
+        guard fstatfs(descriptor, &status) == 0 else { return false }
+        return magics.contains(Int64(status.f_type))
+    }
 
     package static func holds(_ path: String) -> Bool {
         magics.contains(wvs_file_system_type(path))
