@@ -148,7 +148,7 @@ step "6  What was recorded"
 query "SELECT op, status, 'attempt ' || attempt, round(extract(epoch FROM ended_at - created_at) * 1000) || ' ms'
        FROM wvs.tasks ORDER BY created_at" | column -t -s ' ' | sed 's/^/  /'
 note "audit trail:"
-query "SELECT to_char(ts, 'HH24:MI:SS.MS'), action, coalesce(payload->'after'->>'status', ''), left(request_id, 8)
+query "SELECT to_char(ts, 'HH24:MI:SS.MS'), action, coalesce(payload->'after'->>'status', ''), right(request_id, 12)
        FROM wvs.audit ORDER BY event_id" | sed 's/^/  /'
 proof "every task ended SUCCEEDED" test "$(query "SELECT count(*) FROM wvs.tasks WHERE status <> 'SUCCEEDED'")" = 0
 

@@ -101,6 +101,8 @@ stack_start() {
   chmod 755 "$dir"
   mkdir -p "$dir/log" "$dir/bin"
   : > "$dir/pids"
+  # Where sidecars note what a successor would have to thaw.
+  export WVS_STATE_DIR=$dir/state
   AS_POSTGRES=()
   if as_root; then AS_POSTGRES=(runuser -u postgres --); fi
   # The agent runs as another user, who may not be able to reach the checkout.

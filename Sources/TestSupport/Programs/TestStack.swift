@@ -95,6 +95,7 @@ package final class TestStack: Sendable {
         agent += ["--pause", "0ms"] + (ticker.map { ["--ticker", $0] } ?? [])
         var environment = options.environment["wvs-sidecar"] ?? [:]
         environment["WVS_FAILPOINT"] = agents.isEmpty ? options.failpoints["wvs-sidecar"] : nil
+        environment["WVS_STATE_DIR"] = mount + ".state"
         let sidecar = try ProgramProcess(
             "wvs-sidecar", arguments: ["run", "--workspace", folder] + sidecarOptions + ["--"] + (command ?? agent),
             environment: environment)
@@ -112,7 +113,10 @@ package final class TestStack: Sendable {
             fclose(file)
             let program = String(
                 decoding: buffer[..<count].prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-            if program.hasSuffix("/demo-agent"), let pid = Int32(path.split(separator: "/")[1]) { kill(pid, SIGKILL) }
+            guard program.hasSuffix("/demo-agent"), let pid = Int32(path.split(separator: "/")[1]) else { continue }
+            kill(pid, SIGKILL)
+            // Only then can a successor of its sidecar remove its cgroup.
+            try await eventually("process \(pid) is gone") { kill(pid, 0) != 0 }
         }
     }
 
