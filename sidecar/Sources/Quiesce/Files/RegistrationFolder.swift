@@ -45,16 +45,22 @@ struct RegistrationFolder {
         removeDead(in: directory)
         let fresh = ".new-\(registration.id)"
         // A newcomer that looks between the creation and the lock takes the file for a dead sidecar's and removes it.
-        for _ in 0..<10 {
-            do {
+        for _ in 0..<50 {
+            do throws(SystemError) {
                 let file = try directory.openRegular(fresh, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
                 // Where the file system has no locks the registration counts as living until it is removed.
-                _ = flock(file.raw, LOCK_EX | LOCK_NB)
-                try directory.write(fresh, Array(registration.text.utf8))
+                if flock(file.raw, LOCK_EX | LOCK_NB) != 0, lastErrno == EWOULDBLOCK {
+                    // Such a newcomer has it and is about to remove it: without the lock it would count as dead.
+                    throw SystemError("flock", fresh, errno: EEXIST)
+                }
+                // Into the locked file itself: by its name it might be another by now.
+                let text = Array(registration.text.utf8)
+                let written = try systemCall("pwrite", fresh) { pwrite(file.raw, text, text.count, 0) }
+                guard written == text.count else { throw SystemError("pwrite", fresh, errno: ENOSPC) }
                 try systemCall("renameat", fresh) {
                     renameat(folder.raw, fresh, folder.raw, "\(registration.id).json")
                 }
-                try control.write(Self.lastAttachedName, Array(registration.text.utf8))
+                try control.write(Self.lastAttachedName, text)
                 return file
             } catch  where error.errno == ENOENT || error.errno == EEXIST {
                 usleep(1000)
