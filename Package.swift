@@ -80,6 +80,7 @@ let package = Package(
         library("Sidecar", ["CInotifyTools", "CShims", "Freezer", "Quiesce", "RuntimeCore"], in: "sidecar/Sources"),
         program("wvs-sidecar", ["RuntimeCore", "Sidecar"], in: "sidecar/Sources"),
 
+        program("grpc-soak", ["GRPCTransport", "RuntimeCore"], in: "Tests"),
         library("TestSupport", ["CShims", "JSON", "Migrations", "Postgres", "Runtime", "RuntimeCore"]),
         tests("RuntimeCore", ["RuntimeCore", "TestSupport"]),
         tests("Runtime", ["Runtime", "TestSupport"]),
