@@ -16,7 +16,8 @@ enum GRPCSoak {
     }
 
     private static func run() async throws {
-        let echo = GRPCMethod("/soak/Echo", maxConcurrentCalls: 64) { request in GRPCResponse(message: request.message) }
+        let echo = GRPCMethod("/soak/Echo", maxConcurrentCalls: 64) { request in GRPCResponse(message: request.message)
+        }
         let stall = GRPCMethod("/soak/Stall", maxConcurrentCalls: 64) { _ in
             try await Task.sleep(for: .seconds(60))
             return GRPCResponse(message: [])
@@ -66,7 +67,7 @@ enum GRPCSoak {
         }
         do {
             _ = try await client.call("/soak/Stall", message, timeout: .milliseconds(2))
-        } catch where error.status == .deadlineExceeded {
+        } catch  where error.status == .deadlineExceeded {
             return
         }
         throw GRPCError(.internal, "a stalled call did not end at its deadline")
