@@ -122,7 +122,7 @@ import Testing
         try await Rig.withServer { rig, server in
             try await rig.addWorkspace()
             var options = Rig.options
-            options.lease = .seconds(6)
+            options.lease = .seconds(12)
             let id = try await rig.enqueueSnapshot()
             rig.executor.script(id, .publishWhenReleased)
             let metrics = MetricsRegistry()
@@ -135,7 +135,7 @@ import Testing
                 try await server.start()
                 // Longer than a dead worker would get.
                 let back = MonotonicTime.now
-                try await eventually("the reaper had its chance") { .now - back > .milliseconds(4500) }
+                try await eventually("the reaper had its chance") { .now - back > .milliseconds(7500) }
                 #expect(metrics.render().contains("wvs_reaped_total 0\n"))
                 rig.executor.release()
                 try await rig.reconnected()
