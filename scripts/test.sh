@@ -5,5 +5,5 @@ cd "$(dirname "$0")/.."
 
 # The tests drive the debug programs as processes.
 swift build --build-tests
-# Four at a time: tests that time out, freeze and kill need a processor now and then.
-exec swift test --skip-build --experimental-maximum-parallelization-width 4 "$@"
+# Three at a time: tests that time out, freeze and kill need a processor now and then.
+exec swift test --skip-build --experimental-maximum-parallelization-width 3 "$@"
