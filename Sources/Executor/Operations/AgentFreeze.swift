@@ -12,15 +12,19 @@ struct AgentFreeze {
     /// what `body` read is void.
     func hold<Result>(_ body: () throws -> Result) throws -> (Result, Quiesce.Receipt) {
         let freeze = try begin()
-        let result = try releasing(freeze, body)
+        // A failure is resumed like a success: an agent that ran in the meantime explains a file that vanished.
+        let work = Swift.Result { try body() }
         attempt.progress.enter(.releasing)
         do {
             let receipt = try freeze.resume(
                 timeout: context.settings.freezeLease, cancellation: attempt.cancellation)
             record(receipt)
-            return (result, receipt)
-        } catch {
+            return (try work.get(), receipt)
+        } catch let error as QuiesceError {
             attempt.progress.setFrozen(false)
+            if case .broken(let reason) = error, case .failure(let cause) = work {
+                throw counted(QuiesceError.broken("\(reason); meanwhile: \(cause)"))
+            }
             throw counted(error)
         }
     }
