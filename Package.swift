@@ -62,7 +62,8 @@ let package = Package(
                 "ExecutorRPC", "HTTPServer", "JSON", "Migrations", "Model", "Postgres", "Runtime", "RuntimeCore",
                 "Store",
             ]),
-        library("Executor", ["CShims", "ExecutorRPC", "HTTPServer", "Quiesce", "Runtime", "RuntimeCore"]),
+        library(
+            "Executor", ["CShims", "ExecutorRPC", "GRPCTransport", "HTTPServer", "Quiesce", "Runtime", "RuntimeCore"]),
         library("Commands", ["CCurl", "JSON", "Model", "Runtime", "RuntimeCore"]),
 
         program("wvs-api", ["API", "Runtime", "RuntimeCore"]),

@@ -41,6 +41,19 @@ package final class ExecutorClient: Sendable {
         try await call(.getTask, request, CallContext(requestID: requestID, traceparent: traceparent), deadline)
     }
 
+    /// Watches an attempt until it ends, the deadline passes, or the reading task is cancelled. The attempt itself goes on in any
+    /// case.
+    ///
+    /// - Parameter deadline: nil is never.
+    package func watchTask(
+        _ request: WatchTaskRequest, requestID: String? = nil, traceparent: String? = nil, deadline: Duration?
+    ) throws(GRPCError) -> TaskWatch {
+        let context = CallContext(requestID: requestID, traceparent: traceparent)
+        let messages = try client.stream(
+            ExecutorMethod.watchTask.rawValue, request.encoded(), metadata: context.metadata, timeout: deadline)
+        return TaskWatch(messages)
+    }
+
     private func call<Answer: WireRoot>(
         _ method: ExecutorMethod, _ request: some WireRoot, _ context: CallContext, _ deadline: Duration
     ) async throws(GRPCError) -> Answer {

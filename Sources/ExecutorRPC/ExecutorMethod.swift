@@ -3,6 +3,7 @@ enum ExecutorMethod: String, CaseIterable {
     case executeTask = "/executor.v1.ExecutorService/ExecuteTask"
     case settle = "/executor.v1.ExecutorService/Settle"
     case getTask = "/executor.v1.ExecutorService/GetTask"
+    case watchTask = "/executor.v1.ExecutorService/WatchTask"
 }
 
 enum MetadataName {

@@ -26,6 +26,13 @@ package final class ExecutorServer: Service {
             Self.method(.executeTask, maxConcurrentCalls) { try await service.executeTask($0, context: $1) },
             Self.method(.settle, maxConcurrentCalls) { try await service.settle($0, context: $1) },
             Self.method(.getTask, maxConcurrentCalls) { try await service.getTask($0, context: $1) },
+            GRPCMethod(streaming: ExecutorMethod.watchTask.rawValue, maxConcurrentCalls: maxConcurrentCalls) {
+                let context = Self.context($0)
+                try await service.watchTask(Self.decoded($0), context: context) { [sender = $1] event in
+                    try await sender.send(event.encoded())
+                }
+                return context.metadata
+            },
         ]
         server = try GRPCServer(address: address, methods: methods, configuration: configuration, logger: logger)
     }
@@ -39,17 +46,23 @@ package final class ExecutorServer: Service {
         _ handler: @escaping @Sendable (Request, CallContext) async throws -> Answer
     ) -> GRPCMethod {
         GRPCMethod(method.rawValue, maxConcurrentCalls: maxConcurrentCalls) { call in
-            let request: Request
-            do throws(WireError) {
-                request = try Request(decoding: call.message)
-            } catch {
-                throw GRPCError(.invalidArgument, String(describing: error))
-            }
-            let context = CallContext(
-                requestID: call.metadata[MetadataName.requestID], traceparent: call.metadata[MetadataName.traceparent],
-                deadline: call.deadline)
-            let answer = try await handler(request, context)
+            let context = context(call)
+            let answer = try await handler(decoded(call), context)
             return GRPCResponse(message: answer.encoded(), metadata: context.metadata)
         }
+    }
+
+    private static func decoded<Request: WireRoot>(_ call: GRPCRequest) throws(GRPCError) -> Request {
+        do throws(WireError) {
+            return try Request(decoding: call.message)
+        } catch {
+            throw GRPCError(.invalidArgument, String(describing: error))
+        }
+    }
+
+    private static func context(_ call: GRPCRequest) -> CallContext {
+        CallContext(
+            requestID: call.metadata[MetadataName.requestID], traceparent: call.metadata[MetadataName.traceparent],
+            deadline: call.deadline)
     }
 }

@@ -32,4 +32,10 @@ package protocol ExecutorService: Sendable {
     func executeTask(_ request: ExecuteTaskRequest, context: CallContext) async throws -> ExecuteTaskOutcome
     func settle(_ request: SettleRequest, context: CallContext) async throws -> SettleOutcome
     func getTask(_ request: GetTaskRequest, context: CallContext) async throws -> GetTaskResponse
+    /// Returns when the attempt has ended and that has been sent.
+    ///
+    /// - Parameter send: waits while the watcher does not read; throws once it has gone.
+    func watchTask(
+        _ request: WatchTaskRequest, context: CallContext, send: @escaping @Sendable (TaskEvent) async throws -> Void
+    ) async throws
 }

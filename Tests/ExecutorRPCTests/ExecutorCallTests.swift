@@ -42,6 +42,27 @@ struct ExecutorCallTests {
         }
     }
 
+    @Test("watches an attempt to its outcome; a watch that ends without one is an error")
+    func watches() async throws {
+        let events = [TaskEvent.progress(Progress(phase: .cloning)), .ended(.result(.snapshotDrop(alreadyGone: true)))]
+        let executor = ScriptedExecutor(onWatch: { request, _, send in
+            for event in events.prefix(Int(request.fence ?? 2)) { try await send(event) }
+        })
+        try await withExecutor(executor) { address in
+            let client = try ExecutorClient(address: address)
+            var seen: [TaskEvent] = []
+            for try await event in try client.watchTask(WatchTaskRequest(taskID: "t"), deadline: .seconds(20)) {
+                seen.append(event)
+            }
+            #expect(seen == events)
+            await #expect(throws: GRPCError(.internal, "the watch ended before the attempt did")) {
+                for try await _ in try client.watchTask(
+                    WatchTaskRequest(taskID: "t", fence: 1), deadline: .seconds(20))
+                {}
+            }
+        }
+    }
+
     @Test("that lacks its wsid is INVALID_ARGUMENT, and nothing is done")
     func invalid() async throws {
         let executor = ScriptedExecutor(onExecute: { _, _ in

@@ -65,6 +65,55 @@ struct IndependentClientTests {
         }
     }
 
+    @Test("watches a task: every event in order, then the outcome, then the end")
+    func watches() async throws {
+        let executor = ScriptedExecutor(onWatch: { request, context, send in
+            #expect(request == WatchTaskRequest(taskID: "task", fence: 7))
+            #expect(context.requestID == "request-1")
+            for entries: UInt64 in 0..<20 { try await send(.progress(Progress(phase: .cloning, entries: entries))) }
+            try await send(.ended(.result(.snapshotDrop(alreadyGone: true))))
+        })
+        try await withExecutor(executor) { address in
+            let client = try Self.call("WatchTask", #"{"task_id": "task", "fence": "7"}"#, at: address)
+            #expect(try await client.answer()["status"]?.string == "OK")
+            let events = try client.events()
+            #expect(events.count == 21)
+            #expect(events.dropLast().map { $0["progress"]?["entries"]?.string ?? "0" } == (0..<20).map(String.init))
+            #expect(events.last?["result"]?["snapshot_drop"]?["already_gone"]?.bool == true)
+        }
+    }
+
+    @Test("that watches an unknown task is told NOT_FOUND")
+    func watchesNothing() async throws {
+        let executor = ScriptedExecutor(onWatch: { _, _, _ in throw GRPCError(.notFound, "no such attempt") })
+        try await withExecutor(executor) { address in
+            let answer = try await Self.call("WatchTask", #"{"task_id": "task"}"#, at: address).answer()
+            #expect(answer["status"]?.string == "NOT_FOUND")
+        }
+    }
+
+    @Test("whose watch is over, by deadline or cancelled, has its end of the stream let go", arguments: [1, 60])
+    func watchEnds(timeout: Int) async throws {
+        let canceled = Signal()
+        let executor = ScriptedExecutor(onWatch: { _, _, send in
+            try await send(.progress(Progress(phase: .quiescing)))
+            do { try await Task.sleep(for: .seconds(100)) } catch {
+                canceled.set()
+                throw error
+            }
+        })
+        try await withExecutor(executor) { address in
+            let client = try Self.call("WatchTask", #"{"task_id": "task"}"#, at: address, timeout: timeout)
+            if timeout == 60 {
+                _ = try await client.line { $0.contains("quiescing") }
+                client.signal(SIGUSR1)
+            }
+            let status = try await client.answer()["status"]?.string
+            #expect(status == (timeout == 60 ? "CANCELLED" : "DEADLINE_EXCEEDED"))
+            try await eventually("the executor's side is cancelled") { canceled.isSet }
+        }
+    }
+
     @Test("is refused a request without operation, with INVALID_ARGUMENT")
     func invalid() async throws {
         let request = #"{"task_id": "task", "wsid": "ws-1", "fence": "1", "operation": {}}"#
@@ -125,7 +174,14 @@ struct IndependentClientTests {
 }
 
 extension ProgramProcess {
-    fileprivate func answer() async throws -> JSONValue { try JSONValue(parsing: try await line { $0.hasPrefix("{") }) }
+    fileprivate func answer() async throws -> JSONValue {
+        try JSONValue(parsing: try await line { $0.hasPrefix("{\"details\"") })
+    }
+
+    /// What a stream has brought so far.
+    fileprivate func events() throws -> [JSONValue] {
+        try lines.filter { $0.hasPrefix("{\"event\"") }.compactMap { try JSONValue(parsing: $0)["event"] }
+    }
 }
 
 /// Something that happens once.

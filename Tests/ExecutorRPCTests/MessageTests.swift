@@ -36,11 +36,28 @@ struct MessageTests {
         for response in [
             GetTaskResponse.idle, .running(wsid: "ws-1", fence: 7, progress: progress),
             .running(wsid: "ws-1", fence: 7, progress: Progress(phase: .preparing)),
+            .ended(wsid: "ws-1", fence: 7, outcome: .result(Sample.results[0])),
+            .ended(wsid: "ws-1", fence: 7, outcome: .failure(Sample.failures[0])),
         ] {
             #expect(try GetTaskResponse(decoding: response.encoded()) == response)
         }
         #expect(try SettleOutcome(decoding: SettleOutcome.notPublished.encoded()) == .notPublished)
         #expect(try GetTaskRequest(decoding: GetTaskRequest(taskID: "t").encoded()) == GetTaskRequest(taskID: "t"))
+    }
+
+    @Test("say the same after the wire: the events of a watch")
+    func events() throws {
+        let outcomes = Sample.results.map { ExecuteTaskOutcome.result($0) } + Sample.failures.map { .failure($0) }
+        let progress = Progress(phase: .cloning, entries: 12, entriesTotal: 40, frozen: true)
+        for event in [TaskEvent.progress(progress)] + outcomes.map({ .ended($0) }) {
+            #expect(try TaskEvent(decoding: event.encoded()) == event)
+        }
+        for request in [WatchTaskRequest(taskID: "t"), WatchTaskRequest(taskID: "t", fence: .max)] {
+            #expect(try WatchTaskRequest(decoding: request.encoded()) == request)
+        }
+        #expect(throws: WireError(field: "event", reason: "missing, or of a kind unknown here")) {
+            try TaskEvent(decoding: [])
+        }
     }
 
     @Test(

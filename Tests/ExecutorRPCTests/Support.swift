@@ -15,6 +15,10 @@ struct ScriptedExecutor: ExecutorService {
         throw GRPCError(.unimplemented, "not in this test")
     }
 
+    var onWatch:
+        @Sendable (WatchTaskRequest, CallContext, @escaping @Sendable (TaskEvent) async throws -> Void) async throws
+            -> Void = { _, _, _ in throw GRPCError(.unimplemented, "not in this test") }
+
     func executeTask(_ request: ExecuteTaskRequest, context: CallContext) async throws -> ExecuteTaskOutcome {
         try await onExecute(request, context)
     }
@@ -25,6 +29,12 @@ struct ScriptedExecutor: ExecutorService {
 
     func getTask(_ request: GetTaskRequest, context: CallContext) async throws -> GetTaskResponse {
         try await onGet(request, context)
+    }
+
+    func watchTask(
+        _ request: WatchTaskRequest, context: CallContext, send: @escaping @Sendable (TaskEvent) async throws -> Void
+    ) async throws {
+        try await onWatch(request, context, send)
     }
 }
 

@@ -1,14 +1,26 @@
 import ExecutorRPC
 import Runtime
 
+/// What ExecuteTask and Settle ask for alike.
+protocol AttemptRequest {
+    var taskID: String { get }
+    var wsid: String { get }
+    var fence: UInt64 { get }
+    var requestID: String { get }
+    var operation: Operation { get }
+}
+
+extension ExecuteTaskRequest: AttemptRequest {}
+extension SettleRequest: AttemptRequest {}
+
 /// What a request must look like before anything is done: the executor trusts nobody (design 2).
 enum RequestCheck {
     /// The refusal of a malformed request; nil for a good one.
-    static func failure(taskID: String, wsid: String, fence: UInt64, operation: Operation) -> TaskFailure? {
-        if !UUIDv7.isValid(taskID) { return refusal("task_id is no UUID v7") }
-        if !Names.isWorkspaceID(wsid) { return refusal("wsid is malformed") }
-        if fence == 0 { return refusal("fence is missing") }
-        for (name, id) in ids(operation) where !UUIDv7.isValid(id) { return refusal("\(name) is no UUID v7") }
+    static func failure(_ request: some AttemptRequest) -> TaskFailure? {
+        if !UUIDv7.isValid(request.taskID) { return refusal("task_id is no UUID v7") }
+        if !Names.isWorkspaceID(request.wsid) { return refusal("wsid is malformed") }
+        if request.fence == 0 { return refusal("fence is missing") }
+        for (name, id) in ids(request.operation) where !UUIDv7.isValid(id) { return refusal("\(name) is no UUID v7") }
         return nil
     }
 

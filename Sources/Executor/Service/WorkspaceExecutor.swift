@@ -1,4 +1,5 @@
 import ExecutorRPC
+import GRPCTransport
 import Runtime
 import RuntimeCore
 
@@ -10,6 +11,7 @@ final class WorkspaceExecutor: ExecutorService {
     private let operations: WorkspaceOperations
     private let recovery: Recovery
     private let calls = CallRegistry()
+    private let attempts = AttemptBook()
     private let pool = BlockingPool(label: "executor.operations", width: WorkspaceExecutor.width)
     private let logger: Logger
 
@@ -20,15 +22,26 @@ final class WorkspaceExecutor: ExecutorService {
     }
 
     func executeTask(_ request: ExecuteTaskRequest, context: CallContext) async throws -> ExecuteTaskOutcome {
-        let operation = request.operation
-        let refusal = RequestCheck.failure(
-            taskID: request.taskID, wsid: request.wsid, fence: request.fence, operation: operation)
-        if let refusal { return .failure(refusal) }
+        if let refusal = RequestCheck.failure(request) { return .failure(refusal) }
         let call = try Call(taskID: request.taskID, wsid: request.wsid, fence: request.fence)
-        let attempt = attempt(call, request.requestID, operation, context)
+        attempts.begin(call)
+        do {
+            let outcome = try await execute(request, call, context)
+            attempts.end(call, .outcome(outcome))
+            return outcome
+        } catch {
+            attempts.end(call, .unknown(String(describing: error)))
+            throw error
+        }
+    }
+
+    private func execute(
+        _ request: ExecuteTaskRequest, _ call: Call, _ context: CallContext
+    ) async throws -> ExecuteTaskOutcome {
+        let attempt = attempt(request, call, context)
         let start = MonotonicTime.now
         do {
-            let result = try await run(call, context) { try $0.execute(operation, attempt) }
+            let result = try await run(call, context) { try $0.execute(request.operation, attempt) }
             attempt.logger.info("task executed", [.durationMilliseconds: Self.elapsed(since: start)])
             return .result(result)
         } catch let unknown as OutcomeUnknown {
@@ -40,15 +53,12 @@ final class WorkspaceExecutor: ExecutorService {
     }
 
     func settle(_ request: SettleRequest, context: CallContext) async throws -> SettleOutcome {
-        let operation = request.operation
-        let refusal = RequestCheck.failure(
-            taskID: request.taskID, wsid: request.wsid, fence: request.fence, operation: operation)
-        if let refusal { return .failure(refusal) }
+        if let refusal = RequestCheck.failure(request) { return .failure(refusal) }
         let call = try Call(taskID: request.taskID, wsid: request.wsid, fence: request.fence)
-        let attempt = attempt(call, request.requestID, operation, context)
+        let attempt = attempt(request, call, context)
         let start = MonotonicTime.now
         do {
-            let result = try await run(call, context) { try $0.settle(operation, attempt) }
+            let result = try await run(call, context) { try $0.settle(request.operation, attempt) }
             attempt.logger.info("attempt settled", [.outcome: .text(result == nil ? "not_published" : "published")])
             return result.map { .published($0) } ?? .notPublished
         } catch {
@@ -57,8 +67,25 @@ final class WorkspaceExecutor: ExecutorService {
     }
 
     func getTask(_ request: GetTaskRequest, context: CallContext) async throws -> GetTaskResponse {
-        guard let call = calls.running(taskID: request.taskID) else { return .idle }
-        return .running(wsid: call.wsid, fence: call.fence, progress: call.progress.current)
+        let newest = attempts.newest(of: request.taskID)
+        if let newest, newest.progress.end == nil {
+            return .running(wsid: newest.wsid, fence: newest.fence, progress: newest.progress.current)
+        }
+        // A Settle is no attempt, but work on the task.
+        if let call = calls.running(taskID: request.taskID) {
+            return .running(wsid: call.wsid, fence: call.fence, progress: call.progress.current)
+        }
+        guard let newest, case .outcome(let outcome) = newest.progress.end else { return .idle }
+        return .ended(wsid: newest.wsid, fence: newest.fence, outcome: outcome)
+    }
+
+    func watchTask(
+        _ request: WatchTaskRequest, context: CallContext, send: @escaping @Sendable (TaskEvent) async throws -> Void
+    ) async throws {
+        guard let newest = attempts.newest(of: request.taskID), newest.fence == request.fence ?? newest.fence else {
+            throw GRPCError(.notFound, "no such attempt of task \(request.taskID) is known here")
+        }
+        try await newest.progress.follow(send)
     }
 
     /// Runs `work` when it is this call's turn, and waits for it; a cancelled or late call stops as soon as it may.
@@ -87,15 +114,15 @@ final class WorkspaceExecutor: ExecutorService {
         }
     }
 
-    private func attempt(_ call: Call, _ requestID: String, _ operation: Operation, _ context: CallContext) -> Attempt {
-        var logger = self.logger.with(.requestID, .text(requestID)).with(.taskID, .text(call.taskID))
+    private func attempt(_ request: some AttemptRequest, _ call: Call, _ context: CallContext) -> Attempt {
+        var logger = self.logger.with(.requestID, .text(request.requestID)).with(.taskID, .text(call.taskID))
             .with(.wsid, .text(call.wsid)).with(.fence, .integer(Int64(clamping: call.fence)))
-            .with(.op, .text(operation.name))
+            .with(.op, .text(request.operation.name))
         if let trace = context.traceparent.flatMap(TraceParent.init) {
             logger = logger.with(.traceID, .text(trace.traceID)).with(.spanID, .text(trace.spanID))
         }
         return Attempt(
-            taskID: call.taskID, wsid: call.wsid, fence: call.fence, requestID: requestID,
+            taskID: call.taskID, wsid: call.wsid, fence: call.fence, requestID: request.requestID,
             cancellation: call.cancellation, progress: call.progress, logger: logger)
     }
 

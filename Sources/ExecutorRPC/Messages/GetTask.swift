@@ -4,10 +4,13 @@ package struct GetTaskRequest: Equatable, Sendable {
     package init(taskID: String) { self.taskID = taskID }
 }
 
-/// What the executor is doing for a task at this moment.
+/// What the executor is doing for a task at this moment, or has done for it lately.
 package enum GetTaskResponse: Equatable, Sendable {
+    /// It is not working on it, and remembers no attempt.
     case idle
     case running(wsid: String, fence: UInt64, progress: Progress)
+    /// How the last attempt here ended.
+    case ended(wsid: String, fence: UInt64, outcome: ExecuteTaskOutcome)
 }
 
 package struct Progress: Equatable, Sendable {

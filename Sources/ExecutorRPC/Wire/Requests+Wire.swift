@@ -71,6 +71,26 @@ extension GetTaskRequest: WireRoot {
     }
 }
 
+extension WatchTaskRequest: WireRoot {
+    static let name = "WatchTaskRequest"
+    static var codec: WireCodec<Executor__V1__WatchTaskRequest> {
+        WireCodec(
+            unpack: executor__v1__watch_task_request__unpack, free: executor__v1__watch_task_request__free_unpacked,
+            packedSize: executor__v1__watch_task_request__get_packed_size, pack: executor__v1__watch_task_request__pack)
+    }
+
+    init(_ raw: Executor__V1__WatchTaskRequest) throws(WireError) {
+        self.init(taskID: try required(raw.task_id, "task_id"), fence: raw.fence == 0 ? nil : raw.fence)
+    }
+
+    func raw(in arena: Arena) -> UnsafeMutablePointer<Executor__V1__WatchTaskRequest> {
+        arena.message(executor__v1__watch_task_request__init) {
+            $0.task_id = arena.string(taskID)
+            $0.fence = fence ?? 0
+        }
+    }
+}
+
 private func positive(_ number: UInt64, _ field: String) throws(WireError) -> UInt64 {
     if number == 0 { throw WireError(field: field, reason: "missing") }
     return number

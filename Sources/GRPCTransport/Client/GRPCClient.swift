@@ -1,7 +1,7 @@
 import CGRPC
 package import RuntimeCore
 
-/// Unary calls to one address over one connection, which is made when first needed and made again when it is lost.
+/// Calls to one address over one connection, which is made when first needed and made again when it is lost.
 ///
 /// A call never waits for an unreachable server: it ends as UNAVAILABLE, at once while the next attempt to connect is not
 /// due. The connection is closed when the last reference to the client and the last call have gone.
@@ -71,13 +71,7 @@ package final class GRPCClient: @unchecked Sendable {
     package func call(
         _ method: String, _ message: [UInt8], metadata: GRPCMetadata = [:], timeout: Duration?
     ) async throws(GRPCError) -> GRPCResponse {
-        let path = makeSlice(method)
-        defer { grpc_slice_unref(path) }
-        guard
-            let raw = grpc_channel_create_call(
-                channel, nil, 0, queue.raw, path, nil, coreDeadline(after: timeout), nil)
-        else { throw GRPCError(.internal, "grpc_channel_create_call answered NULL") }
-        let call = Call(owning: raw, on: queue)
+        let call = try makeCall(method, timeout)
         let batch = try UnaryBatch(message: message, metadata: metadata)
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in batch.start(on: call, continuation) }
@@ -87,5 +81,24 @@ package final class GRPCClient: @unchecked Sendable {
         // The queue must not be shut down while a call is under way.
         withExtendedLifetime(self) {}
         return try outcome.get()
+    }
+
+    /// Calls a server-streaming method; parameters as above. The call is on its way when this returns, and lasts no longer
+    /// than the stream.
+    package func stream(
+        _ method: String, _ message: [UInt8], metadata: GRPCMetadata = [:], timeout: Duration?
+    ) throws(GRPCError) -> GRPCStream {
+        let call = try makeCall(method, timeout)
+        return GRPCStream(try StreamingCall(call, of: self, message: message, metadata: metadata))
+    }
+
+    private func makeCall(_ method: String, _ timeout: Duration?) throws(GRPCError) -> Call {
+        let path = makeSlice(method)
+        defer { grpc_slice_unref(path) }
+        guard
+            let raw = grpc_channel_create_call(
+                channel, nil, 0, queue.raw, path, nil, coreDeadline(after: timeout), nil)
+        else { throw GRPCError(.internal, "grpc_channel_create_call answered NULL") }
+        return Call(owning: raw, on: queue)
     }
 }

@@ -16,6 +16,9 @@ final class SentMetadata: @unchecked Sendable {
     // Unchecked: written once, here, then only read by the C core.
     let elements: UnsafeMutableBufferPointer<grpc_metadata>
 
+    /// None.
+    init() { elements = .allocate(capacity: 0) }
+
     /// Throws INVALID_ARGUMENT for what must not go over the wire.
     init(_ metadata: GRPCMetadata) throws(GRPCError) {
         elements = .allocate(capacity: metadata.entries.count)

@@ -102,7 +102,7 @@ final class Acceptor: Sendable {
         }
         update { $0.calls += 1 }
         let logger = logger.with(.path, .text(method.path))
-        ServerCall(call).serve(request, method.handler, logger) {
+        ServerCall(call).serve(request, method.kind, logger) {
             method.leave()
             self.update { $0.calls -= 1 }
         }
@@ -144,7 +144,7 @@ private final class ServedMethod: @unchecked Sendable {
     }
 
     var path: String { method.path }
-    var handler: GRPCMethod.Handler { method.handler }
+    var kind: GRPCMethod.Kind { method.kind }
 
     /// False if as many calls run as may.
     func enter() -> Bool {

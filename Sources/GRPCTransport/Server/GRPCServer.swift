@@ -2,7 +2,7 @@ import CGRPC
 import Runtime
 package import RuntimeCore
 
-/// Serves unary methods on one address.
+/// Serves unary and server-streaming methods on one address.
 ///
 /// `shutdown()` accepts nothing more, lets what runs finish, and after `drainTimeout` cancels it. `run()` returns when every
 /// handler has ended.

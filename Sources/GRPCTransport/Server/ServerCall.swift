@@ -11,12 +11,18 @@ final class ServerCall: Sendable {
     /// Runs the handler in a task of its own, which is cancelled when the caller has gone or the deadline has passed, and
     /// sends its answer. `ended` runs after that, once.
     func serve(
-        _ request: GRPCRequest, _ handler: @escaping GRPCMethod.Handler, _ logger: Logger,
-        _ ended: @escaping @Sendable () -> Void
+        _ request: GRPCRequest, _ kind: GRPCMethod.Kind, _ logger: Logger, _ ended: @escaping @Sendable () -> Void
     ) {
         let task = Task { [self] in
-            let answer = await Self.run(handler, request, logger)
-            send(answer, ended)
+            switch kind {
+            case .unary(let handler):
+                let answer = await Self.outcome(logger) { try await handler(request) }
+                send(AnswerBatch(answer), ended)
+            case .serverStreaming(let handler):
+                let sender = GRPCSender(call)
+                let end = await Self.outcome(logger) { try await handler(request, sender) }
+                send(AnswerBatch(endOfStream: end, hasBegun: sender.hasBegun), ended)
+            }
         }
         self.task.withLock { $0 = task }
         watchClose()
@@ -25,14 +31,14 @@ final class ServerCall: Sendable {
     /// Answers with an error and runs no handler.
     func refuse(_ error: GRPCError, _ ended: @escaping @Sendable () -> Void) {
         watchClose()
-        send(.failure(error), ended)
+        send(AnswerBatch(.failure(error)), ended)
     }
 
-    private static func run(
-        _ handler: GRPCMethod.Handler, _ request: GRPCRequest, _ logger: Logger
-    ) async -> Result<GRPCResponse, GRPCError> {
+    private static func outcome<Answer>(
+        _ logger: Logger, _ handler: () async throws -> Answer
+    ) async -> Result<Answer, GRPCError> {
         do {
-            return .success(try await handler(request))
+            return .success(try await handler())
         } catch let error as GRPCError where error.status != .ok {
             return .failure(error)
         } catch is CancellationError {
@@ -56,14 +62,7 @@ final class ServerCall: Sendable {
         }
     }
 
-    private func send(_ answer: Result<GRPCResponse, GRPCError>, _ ended: @escaping @Sendable () -> Void) {
-        let batch: AnswerBatch
-        do {
-            batch = try AnswerBatch(answer)
-        } catch {
-            // The handler answered metadata that cannot be sent; an error has none.
-            return send(.failure(GRPCError(.internal, error.message)), ended)
-        }
+    private func send(_ batch: AnswerBatch, _ ended: @escaping @Sendable () -> Void) {
         do {
             try call.start(batch.operations) { _ in withExtendedLifetime(batch) { ended() } }
         } catch {

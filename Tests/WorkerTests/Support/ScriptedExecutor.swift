@@ -127,6 +127,17 @@ final class ScriptedExecutor: ExecutorService {
         let progress = state.withLock { $0.progress[request.taskID] }
         return progress.map { .running(wsid: "ws-1", fence: 1, progress: $0) } ?? .idle
     }
+
+    /// What was reported so far; then it lasts as long as the watcher.
+    func watchTask(
+        _ request: WatchTaskRequest, context: CallContext, send: @escaping @Sendable (TaskEvent) async throws -> Void
+    ) async throws {
+        guard let progress = state.withLock({ $0.progress[request.taskID] }) else {
+            throw GRPCError(.notFound, "no attempt of \(request.taskID)")
+        }
+        try await send(.progress(progress))
+        try await Task.sleep(for: .seconds(600))
+    }
 }
 
 extension TaskFailure {

@@ -592,6 +592,96 @@ void   executor__v1__get_task_response__free_unpacked
   assert(message->base.descriptor == &executor__v1__get_task_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   executor__v1__watch_task_request__init
+                     (Executor__V1__WatchTaskRequest         *message)
+{
+  static const Executor__V1__WatchTaskRequest init_value = EXECUTOR__V1__WATCH_TASK_REQUEST__INIT;
+  *message = init_value;
+}
+size_t executor__v1__watch_task_request__get_packed_size
+                     (const Executor__V1__WatchTaskRequest *message)
+{
+  assert(message->base.descriptor == &executor__v1__watch_task_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t executor__v1__watch_task_request__pack
+                     (const Executor__V1__WatchTaskRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &executor__v1__watch_task_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t executor__v1__watch_task_request__pack_to_buffer
+                     (const Executor__V1__WatchTaskRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &executor__v1__watch_task_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Executor__V1__WatchTaskRequest *
+       executor__v1__watch_task_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Executor__V1__WatchTaskRequest *)
+     protobuf_c_message_unpack (&executor__v1__watch_task_request__descriptor,
+                                allocator, len, data);
+}
+void   executor__v1__watch_task_request__free_unpacked
+                     (Executor__V1__WatchTaskRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &executor__v1__watch_task_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   executor__v1__watch_task_response__init
+                     (Executor__V1__WatchTaskResponse         *message)
+{
+  static const Executor__V1__WatchTaskResponse init_value = EXECUTOR__V1__WATCH_TASK_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t executor__v1__watch_task_response__get_packed_size
+                     (const Executor__V1__WatchTaskResponse *message)
+{
+  assert(message->base.descriptor == &executor__v1__watch_task_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t executor__v1__watch_task_response__pack
+                     (const Executor__V1__WatchTaskResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &executor__v1__watch_task_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t executor__v1__watch_task_response__pack_to_buffer
+                     (const Executor__V1__WatchTaskResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &executor__v1__watch_task_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Executor__V1__WatchTaskResponse *
+       executor__v1__watch_task_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Executor__V1__WatchTaskResponse *)
+     protobuf_c_message_unpack (&executor__v1__watch_task_response__descriptor,
+                                allocator, len, data);
+}
+void   executor__v1__watch_task_response__free_unpacked
+                     (Executor__V1__WatchTaskResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &executor__v1__watch_task_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   executor__v1__progress__init
                      (Executor__V1__Progress         *message)
 {
@@ -1680,7 +1770,7 @@ const ProtobufCMessageDescriptor executor__v1__get_task_request__descriptor =
   (ProtobufCMessageInit) executor__v1__get_task_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor executor__v1__get_task_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor executor__v1__get_task_response__field_descriptors[6] =
 {
   {
     "running",
@@ -1730,17 +1820,43 @@ static const ProtobufCFieldDescriptor executor__v1__get_task_response__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "result",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Executor__V1__GetTaskResponse, outcome_case),
+    offsetof(Executor__V1__GetTaskResponse, result),
+    &executor__v1__task_result__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Executor__V1__GetTaskResponse, outcome_case),
+    offsetof(Executor__V1__GetTaskResponse, failure),
+    &executor__v1__task_failure__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned executor__v1__get_task_response__field_indices_by_name[] = {
+  5,   /* field[5] = failure */
   2,   /* field[2] = fence */
   3,   /* field[3] = progress */
+  4,   /* field[4] = result */
   0,   /* field[0] = running */
   1,   /* field[1] = wsid */
 };
 static const ProtobufCIntRange executor__v1__get_task_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor executor__v1__get_task_response__descriptor =
 {
@@ -1750,11 +1866,126 @@ const ProtobufCMessageDescriptor executor__v1__get_task_response__descriptor =
   "Executor__V1__GetTaskResponse",
   "executor.v1",
   sizeof(Executor__V1__GetTaskResponse),
-  4,
+  6,
   executor__v1__get_task_response__field_descriptors,
   executor__v1__get_task_response__field_indices_by_name,
   1,  executor__v1__get_task_response__number_ranges,
   (ProtobufCMessageInit) executor__v1__get_task_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor executor__v1__watch_task_request__field_descriptors[2] =
+{
+  {
+    "task_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Executor__V1__WatchTaskRequest, task_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fence",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Executor__V1__WatchTaskRequest, fence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned executor__v1__watch_task_request__field_indices_by_name[] = {
+  1,   /* field[1] = fence */
+  0,   /* field[0] = task_id */
+};
+static const ProtobufCIntRange executor__v1__watch_task_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor executor__v1__watch_task_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "executor.v1.WatchTaskRequest",
+  "WatchTaskRequest",
+  "Executor__V1__WatchTaskRequest",
+  "executor.v1",
+  sizeof(Executor__V1__WatchTaskRequest),
+  2,
+  executor__v1__watch_task_request__field_descriptors,
+  executor__v1__watch_task_request__field_indices_by_name,
+  1,  executor__v1__watch_task_request__number_ranges,
+  (ProtobufCMessageInit) executor__v1__watch_task_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor executor__v1__watch_task_response__field_descriptors[3] =
+{
+  {
+    "progress",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Executor__V1__WatchTaskResponse, event_case),
+    offsetof(Executor__V1__WatchTaskResponse, progress),
+    &executor__v1__progress__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "result",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Executor__V1__WatchTaskResponse, event_case),
+    offsetof(Executor__V1__WatchTaskResponse, result),
+    &executor__v1__task_result__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Executor__V1__WatchTaskResponse, event_case),
+    offsetof(Executor__V1__WatchTaskResponse, failure),
+    &executor__v1__task_failure__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned executor__v1__watch_task_response__field_indices_by_name[] = {
+  2,   /* field[2] = failure */
+  0,   /* field[0] = progress */
+  1,   /* field[1] = result */
+};
+static const ProtobufCIntRange executor__v1__watch_task_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor executor__v1__watch_task_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "executor.v1.WatchTaskResponse",
+  "WatchTaskResponse",
+  "Executor__V1__WatchTaskResponse",
+  "executor.v1",
+  sizeof(Executor__V1__WatchTaskResponse),
+  3,
+  executor__v1__watch_task_response__field_descriptors,
+  executor__v1__watch_task_response__field_indices_by_name,
+  1,  executor__v1__watch_task_response__number_ranges,
+  (ProtobufCMessageInit) executor__v1__watch_task_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor executor__v1__progress__field_descriptors[4] =
@@ -2463,16 +2694,18 @@ const ProtobufCMessageDescriptor executor__v1__acknowledgement__descriptor =
   (ProtobufCMessageInit) executor__v1__acknowledgement__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor executor__v1__executor_service__method_descriptors[3] =
+static const ProtobufCMethodDescriptor executor__v1__executor_service__method_descriptors[4] =
 {
   { "ExecuteTask", &executor__v1__execute_task_request__descriptor, &executor__v1__execute_task_response__descriptor },
   { "Settle", &executor__v1__settle_request__descriptor, &executor__v1__settle_response__descriptor },
   { "GetTask", &executor__v1__get_task_request__descriptor, &executor__v1__get_task_response__descriptor },
+  { "WatchTask", &executor__v1__watch_task_request__descriptor, &executor__v1__watch_task_response__descriptor },
 };
 const unsigned executor__v1__executor_service__method_indices_by_name[] = {
   0,        /* ExecuteTask */
   2,        /* GetTask */
-  1         /* Settle */
+  1,        /* Settle */
+  3         /* WatchTask */
 };
 const ProtobufCServiceDescriptor executor__v1__executor_service__descriptor =
 {
@@ -2481,7 +2714,7 @@ const ProtobufCServiceDescriptor executor__v1__executor_service__descriptor =
   "ExecutorService",
   "Executor__V1__ExecutorService",
   "executor.v1",
-  3,
+  4,
   executor__v1__executor_service__method_descriptors,
   executor__v1__executor_service__method_indices_by_name
 };
@@ -2508,6 +2741,14 @@ void executor__v1__executor_service__get_task(ProtobufCService *service,
 {
   assert(service->descriptor == &executor__v1__executor_service__descriptor);
   service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void executor__v1__executor_service__watch_task(ProtobufCService *service,
+                                                const Executor__V1__WatchTaskRequest *input,
+                                                Executor__V1__WatchTaskResponse_Closure closure,
+                                                void *closure_data)
+{
+  assert(service->descriptor == &executor__v1__executor_service__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void executor__v1__executor_service__init (Executor__V1__ExecutorService_Service *service,
                                            Executor__V1__ExecutorService_ServiceDestroy destroy)

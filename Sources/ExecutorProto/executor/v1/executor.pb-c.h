@@ -28,6 +28,8 @@ typedef struct Executor__V1__SettleResponse Executor__V1__SettleResponse;
 typedef struct Executor__V1__NotPublished Executor__V1__NotPublished;
 typedef struct Executor__V1__GetTaskRequest Executor__V1__GetTaskRequest;
 typedef struct Executor__V1__GetTaskResponse Executor__V1__GetTaskResponse;
+typedef struct Executor__V1__WatchTaskRequest Executor__V1__WatchTaskRequest;
+typedef struct Executor__V1__WatchTaskResponse Executor__V1__WatchTaskResponse;
 typedef struct Executor__V1__Progress Executor__V1__Progress;
 typedef struct Executor__V1__TaskResult Executor__V1__TaskResult;
 typedef struct Executor__V1__InitWorkspaceResult Executor__V1__InitWorkspaceResult;
@@ -227,20 +229,72 @@ struct  Executor__V1__GetTaskRequest
     , (char *)protobuf_c_empty_string }
 
 
+typedef enum {
+  EXECUTOR__V1__GET_TASK_RESPONSE__OUTCOME__NOT_SET = 0,
+  EXECUTOR__V1__GET_TASK_RESPONSE__OUTCOME_RESULT = 5,
+  EXECUTOR__V1__GET_TASK_RESPONSE__OUTCOME_FAILURE = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(EXECUTOR__V1__GET_TASK_RESPONSE__OUTCOME__CASE)
+} Executor__V1__GetTaskResponse__OutcomeCase;
+
 struct  Executor__V1__GetTaskResponse
 {
   ProtobufCMessage base;
   /*
-   * False: the executor is not working on this task.
+   * The executor is working on this task, or it waits for its workspace.
    */
   protobuf_c_boolean running;
   char *wsid;
   uint64_t fence;
+  /*
+   * Where it is running.
+   */
   Executor__V1__Progress *progress;
+  Executor__V1__GetTaskResponse__OutcomeCase outcome_case;
+  union {
+    Executor__V1__TaskResult *result;
+    Executor__V1__TaskFailure *failure;
+  };
 };
 #define EXECUTOR__V1__GET_TASK_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&executor__v1__get_task_response__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, 0, NULL }
+    , 0, (char *)protobuf_c_empty_string, 0, NULL, EXECUTOR__V1__GET_TASK_RESPONSE__OUTCOME__NOT_SET, {0} }
+
+
+struct  Executor__V1__WatchTaskRequest
+{
+  ProtobufCMessage base;
+  char *task_id;
+  /*
+   * The attempt with this fence; 0: the latest.
+   */
+  uint64_t fence;
+};
+#define EXECUTOR__V1__WATCH_TASK_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&executor__v1__watch_task_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+typedef enum {
+  EXECUTOR__V1__WATCH_TASK_RESPONSE__EVENT__NOT_SET = 0,
+  EXECUTOR__V1__WATCH_TASK_RESPONSE__EVENT_PROGRESS = 1,
+  EXECUTOR__V1__WATCH_TASK_RESPONSE__EVENT_RESULT = 2,
+  EXECUTOR__V1__WATCH_TASK_RESPONSE__EVENT_FAILURE = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(EXECUTOR__V1__WATCH_TASK_RESPONSE__EVENT__CASE)
+} Executor__V1__WatchTaskResponse__EventCase;
+
+struct  Executor__V1__WatchTaskResponse
+{
+  ProtobufCMessage base;
+  Executor__V1__WatchTaskResponse__EventCase event_case;
+  union {
+    Executor__V1__Progress *progress;
+    Executor__V1__TaskResult *result;
+    Executor__V1__TaskFailure *failure;
+  };
+};
+#define EXECUTOR__V1__WATCH_TASK_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&executor__v1__watch_task_response__descriptor) \
+    , EXECUTOR__V1__WATCH_TASK_RESPONSE__EVENT__NOT_SET, {0} }
 
 
 struct  Executor__V1__Progress
@@ -655,6 +709,44 @@ Executor__V1__GetTaskResponse *
 void   executor__v1__get_task_response__free_unpacked
                      (Executor__V1__GetTaskResponse *message,
                       ProtobufCAllocator *allocator);
+/* Executor__V1__WatchTaskRequest methods */
+void   executor__v1__watch_task_request__init
+                     (Executor__V1__WatchTaskRequest         *message);
+size_t executor__v1__watch_task_request__get_packed_size
+                     (const Executor__V1__WatchTaskRequest   *message);
+size_t executor__v1__watch_task_request__pack
+                     (const Executor__V1__WatchTaskRequest   *message,
+                      uint8_t             *out);
+size_t executor__v1__watch_task_request__pack_to_buffer
+                     (const Executor__V1__WatchTaskRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Executor__V1__WatchTaskRequest *
+       executor__v1__watch_task_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   executor__v1__watch_task_request__free_unpacked
+                     (Executor__V1__WatchTaskRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Executor__V1__WatchTaskResponse methods */
+void   executor__v1__watch_task_response__init
+                     (Executor__V1__WatchTaskResponse         *message);
+size_t executor__v1__watch_task_response__get_packed_size
+                     (const Executor__V1__WatchTaskResponse   *message);
+size_t executor__v1__watch_task_response__pack
+                     (const Executor__V1__WatchTaskResponse   *message,
+                      uint8_t             *out);
+size_t executor__v1__watch_task_response__pack_to_buffer
+                     (const Executor__V1__WatchTaskResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Executor__V1__WatchTaskResponse *
+       executor__v1__watch_task_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   executor__v1__watch_task_response__free_unpacked
+                     (Executor__V1__WatchTaskResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Executor__V1__Progress methods */
 void   executor__v1__progress__init
                      (Executor__V1__Progress         *message);
@@ -867,6 +959,12 @@ typedef void (*Executor__V1__GetTaskRequest_Closure)
 typedef void (*Executor__V1__GetTaskResponse_Closure)
                  (const Executor__V1__GetTaskResponse *message,
                   void *closure_data);
+typedef void (*Executor__V1__WatchTaskRequest_Closure)
+                 (const Executor__V1__WatchTaskRequest *message,
+                  void *closure_data);
+typedef void (*Executor__V1__WatchTaskResponse_Closure)
+                 (const Executor__V1__WatchTaskResponse *message,
+                  void *closure_data);
 typedef void (*Executor__V1__Progress_Closure)
                  (const Executor__V1__Progress *message,
                   void *closure_data);
@@ -913,6 +1011,10 @@ struct Executor__V1__ExecutorService_Service
                    const Executor__V1__GetTaskRequest *input,
                    Executor__V1__GetTaskResponse_Closure closure,
                    void *closure_data);
+  void (*watch_task)(Executor__V1__ExecutorService_Service *service,
+                     const Executor__V1__WatchTaskRequest *input,
+                     Executor__V1__WatchTaskResponse_Closure closure,
+                     void *closure_data);
 };
 typedef void (*Executor__V1__ExecutorService_ServiceDestroy)(Executor__V1__ExecutorService_Service *);
 void executor__v1__executor_service__init (Executor__V1__ExecutorService_Service *service,
@@ -923,7 +1025,8 @@ void executor__v1__executor_service__init (Executor__V1__ExecutorService_Service
     { EXECUTOR__V1__EXECUTOR_SERVICE__BASE_INIT,\
       function_prefix__ ## execute_task,\
       function_prefix__ ## settle,\
-      function_prefix__ ## get_task  }
+      function_prefix__ ## get_task,\
+      function_prefix__ ## watch_task  }
 void executor__v1__executor_service__execute_task(ProtobufCService *service,
                                                   const Executor__V1__ExecuteTaskRequest *input,
                                                   Executor__V1__ExecuteTaskResponse_Closure closure,
@@ -936,6 +1039,10 @@ void executor__v1__executor_service__get_task(ProtobufCService *service,
                                               const Executor__V1__GetTaskRequest *input,
                                               Executor__V1__GetTaskResponse_Closure closure,
                                               void *closure_data);
+void executor__v1__executor_service__watch_task(ProtobufCService *service,
+                                                const Executor__V1__WatchTaskRequest *input,
+                                                Executor__V1__WatchTaskResponse_Closure closure,
+                                                void *closure_data);
 
 /* --- descriptors --- */
 
@@ -952,6 +1059,8 @@ extern const ProtobufCMessageDescriptor executor__v1__settle_response__descripto
 extern const ProtobufCMessageDescriptor executor__v1__not_published__descriptor;
 extern const ProtobufCMessageDescriptor executor__v1__get_task_request__descriptor;
 extern const ProtobufCMessageDescriptor executor__v1__get_task_response__descriptor;
+extern const ProtobufCMessageDescriptor executor__v1__watch_task_request__descriptor;
+extern const ProtobufCMessageDescriptor executor__v1__watch_task_response__descriptor;
 extern const ProtobufCMessageDescriptor executor__v1__progress__descriptor;
 extern const ProtobufCMessageDescriptor executor__v1__task_result__descriptor;
 extern const ProtobufCMessageDescriptor executor__v1__init_workspace_result__descriptor;
