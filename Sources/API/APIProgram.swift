@@ -1,5 +1,6 @@
 import HTTPServer
 import Migrations
+import Model
 import Postgres
 package import Runtime
 package import RuntimeCore
@@ -21,14 +22,16 @@ package struct APIProgram: Sendable {
         let notifier = Notifier(signaling, logger: logger)
         let listener = Listener(signaling, logger: logger)
         let watch = TaskWatch(pool: pool, listener: listener)
-        let enqueue = Enqueue(pool: pool, notifier: notifier, paths: WorkspacePaths(mount: settings.workspaceRoot))
+        let enqueue = Enqueue(pool: pool, notifier: notifier, paths: WorkspacePaths(root: settings.workspaceRoot))
+        let closing = Closing(pool: pool, notifier: notifier)
 
         var router = Router()
         router.interceptor = Gateway(metrics: metrics, logger: logger).handle
-        WorkspaceRoutes(pool: pool, enqueue: enqueue).add(to: &router)
+        WorkspaceRoutes(pool: pool, enqueue: enqueue, closing: closing).add(to: &router)
         SnapshotRoutes(pool: pool, enqueue: enqueue).add(to: &router)
         CurrentRoutes(pool: pool, enqueue: enqueue).add(to: &router)
-        TaskRoutes(pool: pool, watch: watch).add(to: &router)
+        TaskRoutes(pool: pool, watch: watch, closing: closing).add(to: &router)
+        AuditRoutes(pool: pool).add(to: &router)
         let readiness: @Sendable () async -> [ReadinessCheck] = { await APIProgram.readiness(of: pool) }
         router.addMonitoring(metrics: metrics, readiness: readiness)
 

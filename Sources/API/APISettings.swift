@@ -7,7 +7,7 @@ package struct APISettings: Sendable {
     let poolSize: Int
     let listenAddress: SocketAddress
     let metricsAddress: SocketAddress
-    /// Where agents see their workspaces, without a slash at its end.
+    /// Where agents see their workspaces.
     let workspaceRoot: String
     package let logLevel: Logger.Level
     let shutdownTimeout: Duration
@@ -24,10 +24,7 @@ package struct APISettings: Sendable {
         workspaceRoot = reader.value(
             "WVS_WORKSPACE_ROOT", default: "/ws", expected: "an absolute path",
             help: "where agents see their workspaces", placeholder: "/ws"
-        ) { text in
-            guard text.hasPrefix("/") else { return nil }
-            return String(text.reversed().drop { $0 == "/" }.reversed())
-        }
+        ) { $0.hasPrefix("/") ? $0 : nil }
         logLevel = reader.logLevel()
         shutdownTimeout = reader.duration(
             "WVS_SHUTDOWN_TIMEOUT", default: "30s", "how long requests under way may take after SIGTERM")

@@ -71,6 +71,7 @@ struct Gateway: Sendable {
 
     private func log(_ request: Request, _ response: Response, _ duration: Duration) {
         var logger = logger.with(.requestID, .text(request.requestID))
+        if let trace = request.trace { logger = logger.with(trace) }
         for (key, name) in [(LogKey.wsid, "wsid"), (.taskID, "task_id"), (.snapshotID, "snapshot_id")] {
             if let value = request.parameters[name] { logger = logger.with(key, .text(value)) }
         }

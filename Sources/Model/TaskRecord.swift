@@ -78,6 +78,14 @@ package struct TaskRecord: Equatable, Sendable {
     }
 }
 
+extension TaskRecord {
+    /// The member of `params` that carries the request's `traceparent`.
+    package static let traceMember = "traceparent"
+
+    /// The W3C Trace Context of the request that made the task, as text.
+    package var traceparent: String? { params[TaskRecord.traceMember]?.string }
+}
+
 /// The error of a task's last attempt: `{code, message, retryable, attempt, details}` (design 3).
 package struct TaskError: Equatable, Sendable {
     /// A `WVS_*` code, `QUIESCE_TIMEOUT` or `QUIESCE_BROKEN`.

@@ -1,5 +1,7 @@
+package import JSON
 package import Model
 package import Postgres
+package import Runtime
 
 /// What is known of a task when it is accepted.
 package struct NewTask: Sendable {
@@ -9,10 +11,12 @@ package struct NewTask: Sendable {
     package let idempotencyKey: String
     package let requestHash: String
     package let requestID: String
+    /// W3C Trace Context of the request; the worker hands it on.
+    package let trace: TraceParent?
 
     package init(
         taskID: String, wsid: String, parameters: TaskParameters, idempotencyKey: String, requestHash: String,
-        requestID: String
+        requestID: String, trace: TraceParent? = nil
     ) {
         self.taskID = taskID
         self.wsid = wsid
@@ -20,6 +24,14 @@ package struct NewTask: Sendable {
         self.idempotencyKey = idempotencyKey
         self.requestHash = requestHash
         self.requestID = requestID
+        self.trace = trace
+    }
+
+    /// What `tasks.params` holds.
+    package var params: JSONObject {
+        var params = parameters.json
+        params[TaskRecord.traceMember] = trace.map { .string($0.description) }
+        return params
     }
 }
 
@@ -53,7 +65,7 @@ package enum Tasks {
             """
             INSERT INTO wvs.tasks AS t (task_id, wsid, op, idempotency_key, request_hash, request_id, params)
             VALUES (\(new.taskID), \(new.wsid), \(new.parameters.operation), \(new.idempotencyKey), \(new.requestHash),
-                    \(new.requestID), \(new.parameters.json))
+                    \(new.requestID), \(new.params))
             ON CONFLICT (wsid, op, idempotency_key) DO NOTHING
             RETURNING \(unescaped: columns)
             """

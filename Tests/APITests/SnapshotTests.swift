@@ -175,7 +175,7 @@ import Testing
     @Test(
         "a limit or cursor that is none of ours is refused",
         arguments: [
-            "limit=0", "limit=101", "limit=x", "limit=", "cursor=", "cursor=zz", "cursor=31", "cursor=312e",
+            "limit=0", "limit=101", "limit=x", "limit=", "cursor=zz", "cursor=31", "cursor=312e",
             "cursor=2d312e61",
             "cursor=3939393939393939393939393939393939392e61",
         ])

@@ -43,4 +43,23 @@ import Testing
     @Test func everyErrorCodeHasAnErrorStatus() {
         #expect(ErrorCode.allCases.allSatisfy { (400...599).contains($0.httpStatus) })
     }
+
+    @Test func `a path of a live tree gives its id back, another path does not`() {
+        for root in ["/ws", "/mnt/ws//", "/"] {
+            let paths = WorkspacePaths(root: root)
+            #expect(paths.liveID(paths.live("x", of: "ws-1"), of: "ws-1") == "x")
+            #expect(paths.liveID(paths.live("x", of: "ws-1"), of: "ws-2") == nil)
+            #expect(paths.liveID(paths.live("x/y", of: "ws-1"), of: "ws-1") == nil)
+            #expect(paths.liveID(paths.live("", of: "ws-1"), of: "ws-1") == nil)
+        }
+        #expect(WorkspacePaths(root: "/").root(of: "ws-1") == "/ws-1")
+    }
+
+    @Test func `only what has not ended can be canceled, except that nobody minds in a disabled workspace`() {
+        for status in TaskStatus.allCases {
+            let expected: CancelDecision = status == .running ? .request : status.isEnded ? .refuse : .end
+            #expect(CancelDecision(status, in: .active) == expected)
+            #expect(CancelDecision(status, in: .disabled) == (status.isEnded ? .unchanged : expected))
+        }
+    }
 }

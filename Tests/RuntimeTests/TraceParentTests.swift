@@ -9,6 +9,7 @@ import Testing
     func aHeaderSaysTraceAndSpan(text: String) {
         let parent = TraceParent(text)
         #expect(parent?.traceID == Self.trace && parent?.spanID == Self.span)
+        #expect(parent?.description == "00-\(Self.trace)-\(Self.span)-\(text.hasSuffix("-01") ? "01" : "00")")
     }
 
     @Test(arguments: [

@@ -52,6 +52,7 @@ import Testing
 
     @Test func `every list is read from an index in its order, without sorting`() async throws {
         let key = PageKey(createdAt: .now, id: "x")
+        let end = AuditKey(timestamp: .now, eventID: 1)
         let pages: [(Query, index: String)] = [
             (Workspaces.page(after: key, limit: 20), "idx_workspaces_list"),
             (Snapshots.page(of: "ws-1", after: key, limit: 20), "idx_snapshots_list"),
@@ -59,6 +60,9 @@ import Testing
             (Tasks.page(TaskFilter(wsid: "ws-1"), after: key, limit: 20), "idx_tasks_list_wsid"),
             (Tasks.page(TaskFilter(status: .dead), after: key, limit: 20), "idx_tasks_list_status"),
             (Tasks.page(TaskFilter(operation: .setCurrent), after: key, limit: 20), "idx_tasks_list_op"),
+            (Audit.page(AuditFilter(), after: end, limit: 20), "idx_audit_list"),
+            (Audit.page(AuditFilter(wsid: "ws-1"), after: end, limit: 20), "idx_audit_list_wsid"),
+            (Audit.page(AuditFilter(action: .taskCancel), after: end, limit: 20), "idx_audit_list_action"),
         ]
         try await Fixture.with { fixture in
             for (page, index) in pages {
@@ -71,6 +75,49 @@ import Testing
                 #expect(plan.contains { $0.contains("Index Scan Backward using \(index) ") }, "\(plan)")
                 #expect(!plan.contains { $0.contains("Sort") }, "\(plan)")
             }
+        }
+    }
+
+    @Test func `the audit of a task and a workspace's unfinished task are looked up in their own index`() async throws {
+        let lookUps: [(Query, index: String)] = [
+            (Audit.page(AuditFilter(taskID: "t"), after: nil, limit: 20), "idx_audit_task"),
+            (Tasks.unfinished(in: "ws-1"), "idx_tasks_unfinished"),
+        ]
+        try await Fixture.with { fixture in
+            for (lookUp, index) in lookUps {
+                let plan = try await fixture.on { connection in
+                    try connection.script("SET enable_seqscan = off; SET enable_bitmapscan = off")
+                    return try connection.query("EXPLAIN \(lookUp)").map { try $0.first(as: String.self) }
+                }
+                #expect(plan.contains { $0.contains("using \(index) ") }, "\(plan)")
+            }
+        }
+    }
+
+    @Test func `the audit trail reads back newest first, by workspace, task and action`() async throws {
+        try await Fixture.with { fixture in
+            let actor = Actor.anonymous(address: "127.0.0.1")
+            for (action, wsid, task) in [
+                (AuditAction.workspaceCreate, "ws-1", "t-1"), (.snapshotCreate, "ws-1", "t-2"),
+                (.workspaceCreate, "ws-2", "t-3"),
+            ] {
+                let event = AuditEvent(
+                    action, by: actor, wsid: wsid, requestID: "r", taskID: task, after: ["status": "PENDING"])
+                try await fixture.on { try Audit.insert(event, on: $0) }
+            }
+            func list(_ filter: AuditFilter, after key: AuditKey? = nil) async throws -> [AuditRecord] {
+                try await fixture.on { try Audit.list(filter, after: key, limit: 2, on: $0) }
+            }
+            let first = try await list(AuditFilter())
+            #expect(first.map(\.taskID) == ["t-3", "t-2"])
+            #expect(first[0].action == "workspace.create" && first[0].wsid == "ws-2" && first[0].requestID == "r")
+            #expect(first[0].actor == ["type": "anonymous", "addr": "127.0.0.1"])
+            #expect(first[0].payload["after"] == ["status": "PENDING"])
+            let key = AuditKey(timestamp: first[1].timestamp, eventID: first[1].eventID)
+            #expect(try await list(AuditFilter(), after: key).map(\.taskID) == ["t-1"])
+            #expect(try await list(AuditFilter(wsid: "ws-1")).map(\.taskID) == ["t-2", "t-1"])
+            #expect(try await list(AuditFilter(taskID: "t-1")).map(\.taskID) == ["t-1"])
+            #expect(try await list(AuditFilter(action: .snapshotCreate)).map(\.taskID) == ["t-2"])
         }
     }
 }

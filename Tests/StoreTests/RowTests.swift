@@ -1,6 +1,7 @@
 import JSON
 import Model
 import Postgres
+import Runtime
 import RuntimeCore
 import Store
 import TestSupport
@@ -114,6 +115,40 @@ import Testing
             #expect(members.allSatisfy { payload[$0] != nil })
             #expect(payload["after"]?["status"]?.string == "CANCELED")
             #expect(try rows[0].value("actor", as: JSONValue.self) == ["type": "anonymous", "addr": "192.0.2.1"])
+        }
+    }
+
+    @Test func `a task is canceled by whoever holds it: nobody, or the worker that is asked to`() async throws {
+        try await Fixture.with { fixture in
+            try await fixture.addWorkspace()
+            let task = try #require(try await fixture.addTask())
+            #expect(try await fixture.on { try Tasks.requestCancel(task.taskID, on: $0) } == nil)
+            #expect(try await fixture.on { try Tasks.firstUnfinished(in: "ws-1", on: $0) } == task.taskID)
+            _ = try await fixture.claim()
+            #expect(try await fixture.on { try Tasks.cancelWaiting(task.taskID, on: $0) } == nil)
+            let asked = try await fixture.on { try Tasks.requestCancel(task.taskID, on: $0) }
+            #expect(asked?.status == .running && asked?.cancelRequested == true)
+            try await fixture.pool.execute("UPDATE wvs.tasks SET status = 'FAILED'")
+            let ended = try await fixture.on { try Tasks.cancelWaiting(task.taskID, on: $0) }
+            #expect(ended?.status == .canceled && ended?.endedAt != nil)
+            #expect(try await fixture.on { try Tasks.firstUnfinished(in: "ws-1", on: $0) } == nil)
+            #expect(try await fixture.on { try Tasks.lock(task.taskID, .update, on: $0) } == ended)
+            #expect(try await fixture.on { try Tasks.lock("t", .update, on: $0) } == nil)
+        }
+    }
+
+    @Test func `the trace of the request goes into the parameters of its task`() async throws {
+        try await Fixture.with { fixture in
+            try await fixture.addWorkspace()
+            let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+            let task = try await fixture.on { connection in
+                try Tasks.insert(
+                    NewTask(
+                        taskID: "t", wsid: "ws-1", parameters: .snapshotDrop(snapshotID: "s"), idempotencyKey: "k",
+                        requestHash: "h", requestID: "r", trace: TraceParent(text)), on: connection)
+            }
+            #expect(task?.traceparent == text)
+            #expect(task.flatMap { TaskParameters($0.operation, $0.params) } == .snapshotDrop(snapshotID: "s"))
         }
     }
 }

@@ -1,6 +1,7 @@
 import JSON
 import Model
 import RuntimeCore
+import Store
 
 extension Workspace {
     var json: JSONValue {
@@ -10,6 +11,11 @@ extension Workspace {
             "current_snapshot_id": JSONValue(currentSnapshotID), "uid": JSONValue(uid), "gid": JSONValue(gid),
             "created_at": JSONValue(createdAt), "updated_at": JSONValue(updatedAt),
         ]
+    }
+
+    /// What disabling it answers.
+    var stateJSON: JSONValue {
+        ["wsid": .string(wsid), "state": .string(state.rawValue), "updated_at": JSONValue(updatedAt)]
     }
 
     /// What `GET …/current` shows.
@@ -40,6 +46,25 @@ extension TaskRecord {
             "cancel_requested": .bool(cancelRequested), "request_id": JSONValue(requestID),
             "params": .object(params), "progress": progress ?? .null, "result": result ?? .null,
             "error": error?.json ?? .null,
+        ]
+    }
+}
+
+extension TaskRecord {
+    /// What cancelling it answers.
+    var cancelJSON: JSONValue {
+        [
+            "task_id": .string(taskID), "status": .string(status.rawValue), "cancel_requested": .bool(cancelRequested),
+        ]
+    }
+}
+
+extension AuditRecord {
+    var json: JSONValue {
+        [
+            "event_id": .integer(eventID), "ts": JSONValue(timestamp), "wsid": JSONValue(wsid), "actor": actor,
+            "action": .string(action), "request_id": JSONValue(requestID), "task_id": JSONValue(taskID),
+            "payload": payload,
         ]
     }
 }

@@ -32,6 +32,14 @@ struct Body {
         members = object
     }
 
+    /// Reads the body of a request that needs none: an object without members will do too.
+    @discardableResult
+    static func none(_ request: Request) throws -> Body {
+        let body = try Body(request)
+        try body.finish()
+        return body
+    }
+
     /// A string of `length` characters; nil where it is left out or null.
     mutating func string(_ name: String, length: ClosedRange<Int>) throws(APIError) -> String? {
         guard let value = take(name) else { return nil }

@@ -1,4 +1,5 @@
 import HTTPServer
+import Runtime
 
 extension Request {
     /// `Idempotency-Key`: 1 to 255 visible ASCII characters, bare or as a quoted string of RFC 8941; `"abc"` and `abc` are one
@@ -16,6 +17,12 @@ extension Request {
 
     /// The client's `X-Request-Id`, if it is fit to be written everywhere: 1 to 128 visible ASCII characters.
     var offeredRequestID: String? { headers["X-Request-Id"].flatMap { isVisible($0, atMost: 128) ? $0 : nil } }
+
+    /// W3C Trace Context; nil without one, or where it is malformed.
+    var trace: TraceParent? {
+        let fields = headers.values("traceparent")
+        return fields.count == 1 ? TraceParent(fields[0]) : nil
+    }
 
     /// The `wait` preference of RFC 7240 in seconds, 60 at most; nil without one, or where it is malformed.
     var preferredWait: Int? {

@@ -13,14 +13,18 @@ struct Page {
 
     init(_ request: Request) throws(APIError) {
         if let text = request.query["limit"] {
-            guard let limit = Int(text), Page.limits.contains(limit) else {
+            // Digits only: Int would also read a sign.
+            guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let limit = Int(text),
+                Page.limits.contains(limit)
+            else {
                 throw .badRequest("limit must be \(Page.limits.lowerBound) to \(Page.limits.upperBound)")
             }
             self.limit = limit
         } else {
             limit = Page.fallback
         }
-        if let text = request.query["cursor"] {
+        // An empty cursor is the beginning.
+        if let text = request.query["cursor"], !text.isEmpty {
             guard let key = PageKey(cursor: text) else { throw .badRequest("the cursor is not one of ours") }
             after = key
         } else {

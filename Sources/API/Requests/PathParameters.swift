@@ -19,3 +19,15 @@ func validID(_ text: String, _ name: String) throws(APIError) -> String {
     guard UUIDv7.isValid(text) else { throw .badRequest("\(name) must be a UUID v7 in lower case") }
     return text
 }
+
+extension Request {
+    /// A filter's value, of those that there are; nil where it is not given.
+    func choice<Choice: RawRepresentable & CaseIterable>(_ name: String) throws(APIError) -> Choice?
+    where Choice.RawValue == String {
+        guard let text = query[name] else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            throw .badRequest("\(name) must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return choice
+    }
+}

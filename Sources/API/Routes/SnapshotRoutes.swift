@@ -47,9 +47,7 @@ struct SnapshotRoutes: Sendable {
     @Sendable private func drop(_ request: Request) async throws -> Response {
         let wsid = try request.wsid()
         let snapshotID = try request.snapshotID()
-        let body = try Body(request)
-        try body.finish()
-        let submission = try Submission(request, wsid: wsid, body: body)
+        let submission = try Submission(request, wsid: wsid, body: try Body.none(request))
         return try await enqueue.drop(submission, snapshotID: snapshotID).response
     }
 }

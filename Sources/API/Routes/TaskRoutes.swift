@@ -8,17 +8,19 @@ import Store
 struct TaskRoutes: Sendable {
     let pool: PostgresPool
     let watch: TaskWatch
+    let closing: Closing
 
     func add(to router: inout Router) {
         router.on("GET", "/v1/tasks", list)
         router.on("GET", "/v1/tasks/{task_id}", get)
+        router.on("POST", "/v1/tasks/{task_id}:cancel", cancel)
     }
 
     @Sendable private func list(_ request: Request) async throws -> Response {
         let page = try Page(request)
         let filter = TaskFilter(
             wsid: try request.query["wsid"].map(validWorkspaceID),
-            status: try choice(request, "status"), operation: try choice(request, "op"))
+            status: try request.choice("status"), operation: try request.choice("op"))
         let tasks = try await pool.withConnection { connection in
             try Tasks.list(filter, after: page.after, limit: page.limit + 1, on: connection)
         }
@@ -39,15 +41,13 @@ struct TaskRoutes: Sendable {
         response.logFields = [(.wsid, .text(task.wsid))]
         return response
     }
-}
 
-/// A filter's value, of those that there are; nil where it is not given.
-private func choice<Choice: RawRepresentable & CaseIterable>(_ request: Request, _ name: String) throws(APIError)
-    -> Choice?
-where Choice.RawValue == String {
-    guard let text = request.query[name] else { return nil }
-    guard let choice = Choice(rawValue: text) else {
-        throw .badRequest("\(name) must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+    @Sendable private func cancel(_ request: Request) async throws -> Response {
+        let taskID = try request.taskID()
+        try Body.none(request)
+        let task = try await closing.cancel(taskID, origin: Origin(request))
+        var response = Response.json(200, task.cancelJSON)
+        response.logFields = [(.wsid, .text(task.wsid)), (.status, .text(task.status.rawValue))]
+        return response
     }
-    return choice
 }

@@ -6,11 +6,14 @@ import Store
 struct WorkspaceRoutes: Sendable {
     let pool: PostgresPool
     let enqueue: Enqueue
+    let closing: Closing
 
     func add(to router: inout Router) {
         router.on("POST", "/v1/workspaces", create)
         router.on("GET", "/v1/workspaces", list)
         router.on("GET", "/v1/workspaces/{wsid}", get)
+        router.on("DELETE", "/v1/workspaces/{wsid}", disable)
+        router.on("POST", "/v1/workspaces/{wsid}/retry-init", retryInit)
     }
 
     @Sendable private func create(_ request: Request) async throws -> Response {
@@ -39,5 +42,17 @@ struct WorkspaceRoutes: Sendable {
         let workspace = try await pool.withConnection { connection in try Workspaces.get(wsid, on: connection) }
         guard let workspace else { throw APIError.noWorkspace(wsid) }
         return .json(200, workspace.json)
+    }
+
+    @Sendable private func retryInit(_ request: Request) async throws -> Response {
+        let wsid = try request.wsid()
+        let body = try Body.none(request)
+        return try await enqueue.retryInit(try Submission(request, wsid: wsid, body: body)).response
+    }
+
+    @Sendable private func disable(_ request: Request) async throws -> Response {
+        let wsid = try request.wsid()
+        try Body.none(request)
+        return .json(200, try await closing.disable(wsid, origin: Origin(request)).stateJSON)
     }
 }

@@ -119,7 +119,7 @@ final class WorkspaceExecutor: ExecutorService {
             .with(.wsid, .text(call.wsid)).with(.fence, .integer(Int64(clamping: call.fence)))
             .with(.op, .text(request.operation.name))
         if let trace = context.traceparent.flatMap(TraceParent.init) {
-            logger = logger.with(.traceID, .text(trace.traceID)).with(.spanID, .text(trace.spanID))
+            logger = logger.with(trace)
         }
         return Attempt(
             taskID: call.taskID, wsid: call.wsid, fence: call.fence, requestID: request.requestID,

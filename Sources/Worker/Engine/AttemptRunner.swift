@@ -63,7 +63,8 @@ struct AttemptRunner: Sendable {
         Failpoint.hit("worker.before_execute")
         let progress = Task { await storeProgress(of: task, on: executor) }
         let answer = await task.run(heedingCancel: heedingCancel) {
-            await executors.execute(request, on: executor, deadline: .seconds(record.timeoutSeconds))
+            await executors.execute(
+                request, traceparent: record.traceparent, on: executor, deadline: .seconds(record.timeoutSeconds))
         }
         progress.cancel()
         Failpoint.hit("worker.after_execute")
@@ -91,7 +92,8 @@ struct AttemptRunner: Sendable {
         Failpoint.hit("worker.settle.before")
         let executor = executors.choose(for: record.wsid)
         let answer = await task.run(heedingCancel: false) {
-            await executors.settle(request, on: executor, deadline: options.settleTimeout)
+            await executors.settle(
+                request, traceparent: record.traceparent, on: executor, deadline: options.settleTimeout)
         }
         switch answer {
         case .success(let outcome):
@@ -210,9 +212,11 @@ struct AttemptRunner: Sendable {
     }
 
     private func logger(for task: TaskRecord, fence: Int64) -> Logger {
-        logger.with(.requestID, .text(task.requestID ?? task.taskID)).with(.taskID, .text(task.taskID))
+        let logger = logger.with(.requestID, .text(task.requestID ?? task.taskID)).with(.taskID, .text(task.taskID))
             .with(.wsid, .text(task.wsid)).with(.op, .text(task.operation.rawValue))
             .with(.attempt, .integer(Int64(task.attempt))).with(.fence, .integer(fence))
+        guard let trace = task.traceparent.flatMap(TraceParent.init) else { return logger }
+        return logger.with(trace)
     }
 }
 

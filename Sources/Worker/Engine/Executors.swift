@@ -26,17 +26,19 @@ package final class Executors: Sendable {
     }
 
     func execute(
-        _ request: ExecuteTaskRequest, on client: ExecutorClient, deadline: Duration
+        _ request: ExecuteTaskRequest, traceparent: String? = nil, on client: ExecutorClient, deadline: Duration
     ) async -> Result<ExecuteTaskOutcome, GRPCError> {
         await attempt(client) { () async throws(GRPCError) in
-            try await client.executeTask(request, deadline: deadline)
+            try await client.executeTask(request, traceparent: traceparent, deadline: deadline)
         }
     }
 
     func settle(
-        _ request: SettleRequest, on client: ExecutorClient, deadline: Duration
+        _ request: SettleRequest, traceparent: String? = nil, on client: ExecutorClient, deadline: Duration
     ) async -> Result<SettleOutcome, GRPCError> {
-        await attempt(client) { () async throws(GRPCError) in try await client.settle(request, deadline: deadline) }
+        await attempt(client) { () async throws(GRPCError) in
+            try await client.settle(request, traceparent: traceparent, deadline: deadline)
+        }
     }
 
     /// Remembers whether the executor could be reached.

@@ -1,37 +1,9 @@
-import HTTPServer
 import JSON
 import Model
 import Postgres
 import Runtime
 import RuntimeCore
 import Store
-
-/// A request for a task, syntactically sound: what all asynchronous writes have in common.
-struct Submission: Sendable {
-    let wsid: String
-    let idempotencyKey: String
-    let requestHash: String
-    let requestID: String
-    let actor: Actor
-
-    /// Call it after everything else of the request has been read: a missing key is told last.
-    init(_ request: Request, wsid: String, body: Body) throws(APIError) {
-        self.wsid = wsid
-        idempotencyKey = try request.idempotencyKey()
-        requestHash = RequestHash.make(body: body.json, method: request.method, path: request.path)
-        requestID = request.requestID
-        actor = .anonymous(address: request.peer)
-    }
-}
-
-/// What became of a submission.
-struct Accepted: Sendable {
-    let task: TaskRecord
-    /// The workspace's state at this moment.
-    let workspaceState: WorkspaceState
-    /// The same request had been accepted before.
-    let isReplay: Bool
-}
 
 /// Turns submissions into tasks (design 5, Enqueue). Each is one transaction: the replay is looked for first, then the state is
 /// checked under locks that keep it as it is until the commit.
@@ -45,25 +17,36 @@ struct Enqueue: Sendable {
     func workspace(_ submission: Submission, owner: String, uid: Int?, gid: Int?) async throws -> Accepted {
         let liveID = UUIDv7.make()
         let wsid = submission.wsid
-        return try await run { [paths] connection in
-            if let replay = try replay(submission, .initWorkspace, on: connection) { return replay }
+        return try await run(submission, .initWorkspace) { [paths] connection in
             let workspace = try Workspaces.insert(
-                wsid: wsid, owner: owner, rootPath: paths.root(wsid), currentPath: paths.live(liveID, of: wsid),
+                wsid: wsid, owner: owner, rootPath: paths.root(of: wsid), currentPath: paths.live(liveID, of: wsid),
                 uid: uid, gid: gid, on: connection)
-            guard let workspace else {
-                // Perhaps made by an equal request that has committed since.
-                if let replay = try replay(submission, .initWorkspace, on: connection) { return replay }
-                throw APIError(.conflictExists, "workspace \(wsid) exists already")
-            }
+            guard let workspace else { throw APIError(.conflictExists, "workspace \(wsid) exists already") }
             return try add(
                 submission, .initWorkspace(liveID: liveID, uid: uid, gid: gid), action: .workspaceCreate,
                 in: workspace, on: connection)
         }
     }
 
+    /// Under the live tree's id that the workspace was made with: what an earlier attempt may have left is this task's own.
+    func retryInit(_ submission: Submission) async throws -> Accepted {
+        // Not shared: of two at once the second finds the workspace PROVISIONING.
+        try await run(submission, .initWorkspace, in: .initFailed, locking: .noKeyUpdate) { workspace, connection in
+            guard let liveID = paths.liveID(workspace.currentPath, of: workspace.wsid) else {
+                throw APIError(.internal, "the workspace has no live tree to be made")
+            }
+            try Workspaces.setState(workspace.wsid, from: .initFailed, to: .provisioning, on: connection)
+            var workspace = workspace
+            workspace.state = .provisioning
+            return try add(
+                submission, .initWorkspace(liveID: liveID, uid: workspace.uid, gid: workspace.gid),
+                action: .workspaceRetryInit, in: workspace, on: connection)
+        }
+    }
+
     func snapshot(_ submission: Submission, message: String?) async throws -> Accepted {
         let snapshotID = UUIDv7.make()
-        return try await inActiveWorkspace(submission, .snapshotCreate) { workspace, connection in
+        return try await run(submission, .snapshotCreate, in: .active) { workspace, connection in
             try add(
                 submission, .snapshotCreate(snapshotID: snapshotID, message: message), action: .snapshotCreate,
                 in: workspace, on: connection)
@@ -71,7 +54,7 @@ struct Enqueue: Sendable {
     }
 
     func drop(_ submission: Submission, snapshotID: String) async throws -> Accepted {
-        try await inActiveWorkspace(submission, .snapshotDrop) { workspace, connection in
+        try await run(submission, .snapshotDrop, in: .active) { workspace, connection in
             let wsid = workspace.wsid
             let snapshot = try Snapshots.lock(snapshotID, of: wsid, .update, on: connection)
             guard let snapshot, snapshot.deletedAt == nil else { throw APIError.noSnapshot(snapshotID, in: wsid) }
@@ -91,7 +74,7 @@ struct Enqueue: Sendable {
 
     func setCurrent(_ submission: Submission, snapshotID: String, discard: Bool) async throws -> Accepted {
         let liveID = UUIDv7.make()
-        return try await inActiveWorkspace(submission, .setCurrent) { workspace, connection in
+        return try await run(submission, .setCurrent, in: .active) { workspace, connection in
             let wsid = workspace.wsid
             let snapshot = try Snapshots.lock(snapshotID, of: wsid, .share, on: connection)
             guard let snapshot, snapshot.deletedAt == nil else { throw APIError.noSnapshot(snapshotID, in: wsid) }
@@ -103,29 +86,32 @@ struct Enqueue: Sendable {
 
     // MARK: Common to all
 
-    private func inActiveWorkspace(
-        _ submission: Submission, _ operation: TaskOperation,
+    /// - Parameter lock: shared, disabling the workspace waits for us and other submissions do not.
+    private func run(
+        _ submission: Submission, _ operation: TaskOperation, in state: WorkspaceState, locking lock: RowLock = .share,
         _ body: @Sendable (Workspace, isolated PostgresConnection) throws -> Accepted
     ) async throws -> Accepted {
-        try await run { connection in
-            if let replay = try replay(submission, operation, on: connection) { return replay }
-            // Shared: disabling the workspace waits for us, other submissions do not.
-            guard let workspace = try Workspaces.lock(submission.wsid, .share, on: connection) else {
+        try await run(submission, operation) { connection in
+            guard let workspace = try Workspaces.lock(submission.wsid, lock, on: connection) else {
                 throw APIError.noWorkspace(submission.wsid)
             }
             switch workspace.state {
-            case .active: return try body(workspace, connection)
+            case state: return try body(workspace, connection)
             case .disabled: throw APIError(.gone, "workspace \(workspace.wsid) is disabled")
-            case .provisioning, .initFailed:
+            case .provisioning, .active, .initFailed:
                 throw APIError(
-                    .preconditionFailed, "workspace \(workspace.wsid) is \(workspace.state.rawValue), not ACTIVE")
+                    .preconditionFailed,
+                    "workspace \(workspace.wsid) is \(workspace.state.rawValue), not \(state.rawValue)")
             }
         }
     }
 
-    private func run(_ body: @Sendable (isolated PostgresConnection) throws -> Accepted) async throws -> Accepted {
+    private func run(
+        _ submission: Submission, _ operation: TaskOperation,
+        _ body: @Sendable (isolated PostgresConnection) throws -> Accepted
+    ) async throws -> Accepted {
         let accepted = try await pool.transaction { connection in
-            let accepted = try body(connection)
+            let accepted = try accept(submission, operation, body, on: connection)
             Failpoint.hit("api.before_commit")
             return accepted
         }
@@ -134,6 +120,20 @@ struct Enqueue: Sendable {
         if !accepted.isReplay { notifier.notify(.tasks) }
         Failpoint.hit("api.before_answer")
         return accepted
+    }
+
+    private func accept(
+        _ submission: Submission, _ operation: TaskOperation,
+        _ body: (isolated PostgresConnection) throws -> Accepted, on connection: isolated PostgresConnection
+    ) throws -> Accepted {
+        if let replay = try replay(submission, operation, on: connection) { return replay }
+        do {
+            return try body(connection)
+        } catch let refusal as APIError {
+            // Perhaps an equal request, accepted since we looked, brought about what this one is refused for.
+            if let replay = try replay(submission, operation, on: connection) { return replay }
+            throw refusal
+        }
     }
 
     private func replay(
@@ -161,26 +161,16 @@ struct Enqueue: Sendable {
         let new = NewTask(
             taskID: UUIDv7.make(), wsid: workspace.wsid, parameters: parameters,
             idempotencyKey: submission.idempotencyKey, requestHash: submission.requestHash,
-            requestID: submission.requestID)
+            requestID: submission.origin.requestID, trace: submission.trace)
         guard let task = try Tasks.insert(new, on: connection) else {
             // An equal request was faster.
             if let replay = try replay(submission, parameters.operation, on: connection) { return replay }
             throw APIError(.internal, "the task was neither added nor found")
         }
         let event = AuditEvent(
-            action, by: submission.actor, wsid: workspace.wsid, requestID: submission.requestID, taskID: task.taskID,
-            after: ["status": .string(task.status.rawValue), "params": .object(task.params)])
+            action, by: submission.origin.actor, wsid: workspace.wsid, requestID: submission.origin.requestID,
+            taskID: task.taskID, after: ["status": .string(task.status.rawValue), "params": .object(task.params)])
         try Audit.insert(event, on: connection)
         return Accepted(task: task, workspaceState: workspace.state, isReplay: false)
     }
-}
-
-/// Where things are, as agents see them.
-struct WorkspacePaths: Sendable {
-    /// `WVS_WORKSPACE_ROOT`, without a slash at its end.
-    let mount: String
-
-    func root(_ wsid: String) -> String { "\(mount)/\(wsid)" }
-
-    func live(_ liveID: String, of wsid: String) -> String { "\(root(wsid))/live/\(liveID)" }
 }
