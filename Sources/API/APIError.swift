@@ -31,7 +31,13 @@ struct APIError: Error, Equatable {
 
     /// What the server refused before any handler saw it.
     init(_ refusal: Refusal) {
-        self.init(refusal.status == 404 ? .notFound : .badRequest, refusal.detail, status: refusal.status)
+        let code: ErrorCode =
+            switch refusal.status {
+            case 404: .notFound
+            case 503: .internal
+            default: .badRequest
+            }
+        self.init(code, refusal.detail, status: refusal.status)
     }
 
     /// What a client may know of a failure that is ours; the log knows the rest.

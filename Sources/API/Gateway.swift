@@ -57,17 +57,21 @@ struct Gateway: Sendable {
             for (name, value) in refusal.headers.fields { response.headers[name] = value }
             return response
         } catch is CancellationError {
-            return Gateway.departed
+            return departed(request)
         } catch let error as PostgresError where error.code == .canceled {
-            return Gateway.departed
+            return departed(request)
         } catch {
             logger.error("request failed", [.requestID: .text(request.requestID), .error: LogValue(error)])
             return .problem(APIError(hiding: error), requestID: request.requestID)
         }
     }
 
-    /// For the log: the client went away, or the server was told to end at once. Nobody reads it.
-    private static var departed: Response { Response(status: 499) }
+    /// The client closed its side of the connection, or the server was told to end at once. Hardly anybody reads it.
+    private func departed(_ request: Request) -> Response {
+        .problem(
+            APIError(.badRequest, "the client closed its side of the connection before the answer", status: 499),
+            requestID: request.requestID)
+    }
 
     private func log(_ request: Request, _ response: Response, _ duration: Duration) {
         var logger = logger.with(.requestID, .text(request.requestID))

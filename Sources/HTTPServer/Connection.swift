@@ -5,17 +5,22 @@ import RuntimeCore
 /// A client's connection, from accept to close.
 final class Connection: Sendable {
     private enum Phase {
-        /// Between requests. `bytes` is what the client had sent when the watch last looked; nil until it has.
-        case idle(bytes: UInt64?)
+        case idle(since: MonotonicTime)
         case receiving(since: MonotonicTime)
-        case responding
+        case responding(since: MonotonicTime)
+        /// What is still coming is not waited for; the last answer is on its way.
+        case refused
     }
 
     private struct State {
-        var phase = Phase.idle(bytes: 0)
+        var phase = Phase.idle(since: .now)
         var target = ""
         var exchange: Exchange?
-        var peerHasLeft = false
+        /// Bytes of the requests that have ended. What the client has sent beyond them belongs to the next one, whether
+        /// libmicrohttpd has looked at it or keeps it for later.
+        var consumed: UInt64 = 0
+        /// When the client said that it would send no more.
+        var peerLeft: MonotonicTime?
         var isClosed = false
     }
 
@@ -37,61 +42,81 @@ final class Connection: Sendable {
         set { state.withLock { $0.target = newValue } }
     }
 
-    func begin(_ exchange: Exchange) {
+    /// False where the connection has been given up.
+    func begin(_ exchange: Exchange) -> Bool {
         state.withLock { state in
+            switch state.phase {
+            case .refused: return false
+            case .idle: state.phase = .receiving(since: .now)
+            case .receiving, .responding: break
+            }
             state.exchange = exchange
-            if case .idle = state.phase { state.phase = .receiving(since: .now) }
+            return true
         }
     }
 
     /// The request has come in whole, or what is missing of it will not be read.
     func beginResponding() {
-        let departed = state.withLock { state in
-            state.phase = .responding
-            return state.peerHasLeft ? state.exchange : nil
-        }
-        departed?.cancel()
+        state.withLock { $0.phase = .responding(since: .now) }
     }
 
-    func end() {
+    /// - Parameter size: bytes of the request, headers and body.
+    func end(size: Int) {
         state.withLock { state in
             state.exchange = nil
-            state.phase = .idle(bytes: nil)
+            state.target = ""
+            state.consumed += UInt64(size)
+            if case .responding = state.phase { state.phase = .idle(since: .now) }
         }
     }
 
-    /// The client sends no more: what is being done for it is cancelled, as in Go's net/http.
-    func peerLeft() {
-        let exchange = state.withLock { state in
-            state.peerHasLeft = true
-            return state.exchange
+    /// The client sends no more. Most likely it is gone; but it may also have closed its half only, and wait for the answer.
+    func peerLeft() { state.withLock { $0.peerLeft = .now } }
+
+    /// Cancels what is being done for a client that left more than `grace` ago, as Go's net/http does at once.
+    func cancelIfDeparted(at now: MonotonicTime, grace: Duration) {
+        let exchange: Exchange? = state.withLock { state in
+            guard case .responding(let since) = state.phase, let left = state.peerLeft else { return nil }
+            return now - since > grace && now - left > grace ? state.exchange : nil
         }
         exchange?.cancel()
     }
 
-    /// Whether a request began to arrive longer ago than `timeout`. To be asked again and again: the beginning is noticed
-    /// by asking.
-    func isOverdue(timeout: Duration) -> Bool {
+    // MARK: Clients that keep us waiting
+
+    /// For how long the client has kept us waiting, and whether within a request; nil while it waits for us. To be asked again and
+    /// again: the beginning of a request is noticed by asking.
+    func waiting(at now: MonotonicTime) -> (time: Duration, withinRequest: Bool)? {
         state.withLock { state in
-            guard !state.isClosed else { return false }
+            guard !state.isClosed else { return nil }
             switch state.phase {
-            case .responding: return false
-            case .receiving(let since): return MonotonicTime.now - since > timeout
-            case .idle(let before):
-                let bytes = wvs_tcp_bytes_received(socket)
-                state.phase = before.map { $0 != bytes } ?? false ? .receiving(since: .now) : .idle(bytes: bytes)
-                return false
+            case .responding, .refused: return nil
+            case .receiving(let since): return (now - since, true)
+            case .idle(let since):
+                guard wvs_tcp_bytes_received(socket) > state.consumed else { return (now - since, false) }
+                state.phase = .receiving(since: now)
+                return (.zero, true)
             }
         }
     }
 
-    /// Says so, and cuts the connection.
-    func refuseOverdue() {
-        let answer = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    /// Gives up a request that is still arriving. Answers what is known of it, for the refusal that `conclude` sends; nil where it
+    /// has arrived after all.
+    func refuse() -> Request? {
+        state.withLock { state in
+            guard !state.isClosed, case .receiving = state.phase else { return nil }
+            if let exchange = state.exchange, !exchange.abandon() { return nil }
+            state.phase = .refused
+            return state.exchange?.request ?? Request(method: "", target: state.target, peer: peer)
+        }
+    }
+
+    /// Sends an answer beside libmicrohttpd, and ends the connection.
+    func conclude(with answer: [UInt8]) {
         state.withLock { state in
             guard !state.isClosed else { return }
             // Whether the client still reads is its own affair.
-            _ = answer.withCString { send(socket, $0, strlen($0), CInt(MSG_DONTWAIT | MSG_NOSIGNAL)) }
+            _ = answer.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, CInt(MSG_DONTWAIT | MSG_NOSIGNAL)) }
             Glibc.shutdown(socket, CInt(SHUT_RDWR))
         }
     }

@@ -3,28 +3,32 @@ private import Glibc
 import RuntimeCore
 
 /// Looks after all connections beside libmicrohttpd, on a thread of its own: notices clients that leave while their request
-/// is being worked on (a suspended connection is not polled) and requests that take too long to arrive.
+/// is being worked on (a suspended connection is not polled), requests that take too long to arrive, and crowds.
 final class ConnectionWatch: Sendable {
     private struct State {
         var connections: [UInt64: Connection] = [:]
         var lastID: UInt64 = 0
         var isStopped = false
+        var refuse: @Sendable (Connection) -> Void = { _ in }
     }
 
     private let state = Mutex(State())
     private let epoll: FileDescriptor
-    private let requestTimeout: Duration
+    private let limits: Limits
     /// How late a deadline may be noticed.
     private let interval: Duration
 
-    init(requestTimeout: Duration) throws(SystemError) {
-        self.requestTimeout = requestTimeout
-        interval = min(.milliseconds(250), requestTimeout / 4)
+    init(limits: Limits) throws(SystemError) {
+        self.limits = limits
+        interval = min(.milliseconds(250), limits.requestTimeout / 4)
         epoll = FileDescriptor(owning: try systemCall("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
     }
 
     /// Starts the thread, which ends within one interval of `stop`.
-    func start() throws(SystemError) {
+    ///
+    /// - Parameter refuse: answers a client whose request does not arrive.
+    func start(refuse: @escaping @Sendable (Connection) -> Void) throws(SystemError) {
+        state.withLock { $0.refuse = refuse }
         let context = Unmanaged.passRetained(self)
         var thread = pthread_t()
         let code = pthread_create(&thread, nil, runConnectionWatch, context.toOpaque())
@@ -35,7 +39,12 @@ final class ConnectionWatch: Sendable {
         pthread_detach(thread)
     }
 
-    func stop() { state.withLock { $0.isStopped = true } }
+    func stop() {
+        state.withLock { state in
+            state.isStopped = true
+            state.refuse = { _ in }
+        }
+    }
 
     func add(socket: CInt, peer: String) -> Connection {
         let connection = state.withLock { state in
@@ -73,9 +82,21 @@ final class ConnectionWatch: Sendable {
     }
 
     private func sweep() {
-        let connections = state.withLock { Array($0.connections.values) }
-        for connection in connections where connection.isOverdue(timeout: requestTimeout) {
-            connection.refuseOverdue()
+        let (connections, refuse) = state.withLock { (Array($0.connections.values), $0.refuse) }
+        let now = MonotonicTime.now
+        for connection in connections { connection.cancelIfDeparted(at: now, grace: limits.departureGrace) }
+        let waiting = connections.compactMap { connection in
+            connection.waiting(at: now).map { (connection: connection, time: $0.time, withinRequest: $0.withinRequest) }
+        }
+        for client in waiting where client.withinRequest && client.time > limits.requestTimeout {
+            refuse(client.connection)
+        }
+        // Where connections run short, those who have kept us waiting longest make room for others.
+        let excess = connections.count - limits.crowd
+        guard excess > 0 else { return }
+        let patient = waiting.filter { $0.time > limits.crowdedTimeout }.sorted { $0.time > $1.time }
+        for client in patient.prefix(excess) {
+            if client.withinRequest { refuse(client.connection) } else { client.connection.cut() }
         }
     }
 }

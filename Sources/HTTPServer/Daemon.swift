@@ -15,22 +15,31 @@ final class Daemon: @unchecked Sendable {
 
     init(router: Router, limits: Limits, logger: Logger) throws(SystemError) {
         self.router = router
-        self.limits = limits
         self.logger = logger
-        watch = try ConnectionWatch(requestTimeout: limits.requestTimeout)
+        var limits = limits
+        limits.connections = min(limits.connections, Self.mostConnections)
+        self.limits = limits
+        watch = try ConnectionWatch(limits: limits)
     }
 
     /// Serves what comes in on `listener`, which must stay open until `stop` has returned.
     func start(listener: CInt) throws(HTTPServerError) {
         do throws(SystemError) {
-            try watch.start()
+            try watch.start { [router] connection in
+                guard let request = connection.refuse() else { return }
+                Task {
+                    let response = await router.refuse(request, .overdue)
+                    connection.conclude(
+                        with: response.lastBytes(reason: "Request Timeout", withBody: request.method != "HEAD"))
+                }
+            }
         } catch {
             throw HTTPServerError(message: "no thread to watch connections", cause: error)
         }
         let flags =
             MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue | MHD_USE_ERROR_LOG.rawValue
         raw = wvs_mhd_start(
-            flags, listener, 2, connectionLimit, UInt32(limits.idleTimeout.components.seconds),
+            flags, listener, 2, UInt32(limits.connections), UInt32(limits.idleTimeout.components.seconds),
             // Beyond our own bound on headers, which then answers first.
             2 * limits.headerBytes, Unmanaged.passUnretained(self).toOpaque(), handleAccess, handleCompletion,
             handleConnection, handleTarget, handleLog)
@@ -41,10 +50,10 @@ final class Daemon: @unchecked Sendable {
     }
 
     /// At most half of the descriptors that the process may have: a crowd of clients must not take them from the database.
-    private var connectionLimit: UInt32 {
+    private static var mostConnections: Int {
         var allowed = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &allowed)
-        return UInt32(min(limits.connections, Int(clamping: allowed.rlim_cur) / 2))
+        return Int(clamping: allowed.rlim_cur) / 2
     }
 
     /// Accepts no more connections; those that exist go on.
@@ -75,11 +84,14 @@ final class Daemon: @unchecked Sendable {
             size: wvs_mhd_header_size(raw))
         let exchange = Exchange(raw: raw, connection: connection, head: head, limits: limits, router: router)
         guard traffic.begin(exchange) else { return nil }
-        connection.begin(exchange)
+        guard connection.begin(exchange) else {
+            traffic.end(exchange)
+            return nil
+        }
         return exchange
     }
 
-    fileprivate func send(_ response: Response, on raw: OpaquePointer) -> MHD_Result {
+    fileprivate func send(_ response: Response, isLast: Bool, on raw: OpaquePointer) -> MHD_Result {
         let message = response.body.withUnsafeBytes { bytes in
             MHD_create_response_from_buffer(
                 bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
@@ -89,7 +101,7 @@ final class Daemon: @unchecked Sendable {
         for (name, value) in response.headers.fields where MHD_add_response_header(message, name, value) == .NO {
             logger.error("response header dropped: not allowed in HTTP", [.detail: .text(name)])
         }
-        if !traffic.isOpen { MHD_add_response_header(message, "Connection", "close") }
+        if isLast || !traffic.isOpen { MHD_add_response_header(message, "Connection", "close") }
         return MHD_queue_response(raw, UInt32(response.status), message)
     }
 }
@@ -118,7 +130,7 @@ private func handleAccess(
         return !exchange.answersEarly || exchange.respond() ? .YES : .NO
     }
     let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
-    if let response = exchange.response { return daemon.send(response, on: raw) }
+    if let response = exchange.response { return daemon.send(response, isLast: exchange.isLast, on: raw) }
     if uploadSize.pointee > 0 {
         let isWelcome = exchange.receive(UnsafeRawBufferPointer(start: upload, count: uploadSize.pointee))
         uploadSize.pointee = 0
@@ -134,7 +146,7 @@ private func handleCompletion(
     guard let daemon = daemon(context), let pointer = slot?.pointee else { return }
     let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue()
     slot?.pointee = nil
-    exchange.connection.end()
+    exchange.connection.end(size: exchange.size)
     daemon.traffic.end(exchange)
 }
 

@@ -11,6 +11,8 @@ final class Exchange: @unchecked Sendable {
     private enum State {
         case receiving
         case responding(Task<Void, Never>?)
+        /// A shutdown did not wait for the handler.
+        case refusing
         case answered(Response)
         case aborted
     }
@@ -42,6 +44,13 @@ final class Exchange: @unchecked Sendable {
         return refusal.closesConnection || head.expectsContinue
             || head.declaredLength.map { $0 > UInt64(limits.drainedBytes) } ?? false
     }
+
+    /// Whether the connection ends with the answer: chunks have lengths of their own, which libmicrohttpd does not tell, so nobody
+    /// could say where the next request begins.
+    var isLast: Bool { head.isChunked }
+
+    /// The request's bytes so far.
+    var size: Int { head.size + received }
 
     /// Takes a piece of the body; false where the connection has to be cut.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -97,11 +106,24 @@ final class Exchange: @unchecked Sendable {
                 if case .receiving = state.current { state.current = .aborted }
                 return false
             }
-            state.current = .answered(
-                Response(status: 503, contentType: "text/plain; charset=utf-8", text: "shutting down\n"))
+            state.current = .refusing
             return true
         }
-        if isSuspended { MHD_resume_connection(raw) } else { connection.cut() }
+        guard isSuspended else { return connection.cut() }
+        Task {
+            let response = await router.refuse(request, .shuttingDown)
+            state.withLock { $0.current = .answered(response) }
+            MHD_resume_connection(raw)
+        }
+    }
+
+    /// Gives up a request that is still arriving; false where it has arrived.
+    func abandon() -> Bool {
+        state.withLock { state in
+            guard case .receiving = state.current else { return false }
+            state.current = .aborted
+            return true
+        }
     }
 
     private func finish(_ response: Response) {
@@ -118,13 +140,22 @@ final class Exchange: @unchecked Sendable {
         do throws(Refusal) {
             target = try Target(head.target)
         } catch {
-            return await router.refuse(request(nil), refusal ?? error)
+            return await router.refuse(request, refusal ?? error)
         }
         if let refusal { return await router.refuse(request(target), refusal) }
-        return await router.respond(to: request(target), target: target)
+        return await router.respond(to: request(target, body: body), target: target)
     }
 
-    private func request(_ target: Target?) -> Request {
+    /// What is known of the request, for a refusal.
+    var request: Request {
+        do throws(Refusal) {
+            return request(try Target(head.target))
+        } catch {
+            return request(nil)
+        }
+    }
+
+    private func request(_ target: Target?, body: [UInt8] = []) -> Request {
         Request(
             method: head.method, target: head.target, path: target?.path ?? "", query: target?.query ?? Query(),
             headers: head.headers, body: body, peer: connection.peer)

@@ -16,6 +16,11 @@ package struct Refusal: Error, Sendable {
 
     static func badRequest(_ detail: String) -> Refusal { Refusal(status: 400, detail: detail) }
 
+    static let overdue = malformed("the request did not arrive in time", status: 408)
+
+    static let shuttingDown = Refusal(
+        status: 503, detail: "the service is shutting down", headers: ["Retry-After": "1"], closesConnection: true)
+
     /// A refusal after which nothing on the connection can be trusted.
     static func malformed(_ detail: String, status: Int = 400) -> Refusal {
         Refusal(status: status, detail: detail, closesConnection: true)

@@ -14,6 +14,9 @@ struct RequestHead: Sendable {
     /// Whether the client holds the body back until it has heard from us.
     var expectsContinue: Bool { headers["Expect"] != nil }
 
+    /// Whether the body says itself where it ends, in its own bytes.
+    var isChunked: Bool { headers["Transfer-Encoding"] != nil }
+
     /// Why this request is not carried out, whatever its target; nil where nothing speaks against it.
     func refusal(limits: Limits) -> Refusal? {
         if size > limits.headerBytes {
@@ -62,22 +65,4 @@ struct RequestHead: Sendable {
         }
         return allowed ? nil : .malformed("the Host header is not a host")
     }
-}
-
-/// Bounds on what one client may use up.
-package struct Limits: Sendable {
-    /// Request line and headers.
-    package var headerBytes = 32 << 10
-    package var bodyBytes = 1 << 20
-    /// How much of a refused body is read and dropped, so that the client, still sending, gets to see the answer.
-    package var drainedBytes = 8 << 20
-    /// From a request's first byte to its last. (libmicrohttpd knows only idleness: a byte now and then outlives that.)
-    package var requestTimeout: Duration = .seconds(10)
-    /// How long a connection may lie idle between requests, in whole seconds.
-    package var idleTimeout: Duration = .seconds(60)
-    package var connections = 4096
-
-    package init() {}
-
-    var bodyRefusal: Refusal { Refusal(status: 413, detail: "the body is larger than \(bodyBytes) bytes") }
 }

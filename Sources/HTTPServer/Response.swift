@@ -19,3 +19,14 @@ package struct Response: Sendable {
         self.init(status: status, headers: ["Content-Type": contentType], body: Array(text.utf8))
     }
 }
+
+extension Response {
+    /// As it goes out without libmicrohttpd, on a connection that ends with it.
+    ///
+    /// - Parameter withBody: false for the answer to HEAD.
+    func lastBytes(reason: String, withBody: Bool) -> [UInt8] {
+        var head = "HTTP/1.1 \(status) \(reason)\r\nConnection: close\r\nContent-Length: \(body.count)\r\n"
+        for (name, value) in headers.fields { head += "\(name): \(value)\r\n" }
+        return Array((head + "\r\n").utf8) + (withBody ? body : [])
+    }
+}

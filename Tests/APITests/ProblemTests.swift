@@ -65,4 +65,39 @@ import Testing
             }
         }
     }
+
+    @Test("a request that does not arrive is a problem too, wherever it stops")
+    func overdue() async throws {
+        try await TestAPI.with { api in
+            let id = "X-Request-Id: req-7\r\n"
+            let connections = try await [
+                "GET /v1/works", "GET /v1/workspaces HTTP/1.1\r\nHost: x\r\n\(id)",
+                "POST /v1/workspaces HTTP/1.1\r\nHost: x\r\n\(id)Content-Length: 7\r\n\r\n{",
+                "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nPOST /v1/workspaces",
+            ].asyncMap { text in
+                let connection = try RawConnection(to: api.address)
+                try await connection.send(text)
+                return connection
+            }
+            #expect(try await connections[3].response().status == 200)
+            for (index, connection) in connections.enumerated() {
+                let response = try await connection.response()
+                #expect(response.status == 408)
+                #expect(try problem(response)["code"] == "WVS_BAD_REQUEST")
+                // Known once the headers have been read.
+                if index == 2 { #expect(response["X-Request-Id"] == "req-7") }
+                #expect(try await connection.untilClosed() == "")
+            }
+            let metrics = try await HTTPExchange.send("GET", "/metrics", to: api.metricsAddress).body
+            #expect(metrics.contains(#"wvs_http_requests_total{route="none",method="POST",code="408"} 1"#))
+        }
+    }
+}
+
+extension Array {
+    fileprivate func asyncMap<Result>(_ body: (Element) async throws -> Result) async rethrows -> [Result] {
+        var results: [Result] = []
+        for element in self { results.append(try await body(element)) }
+        return results
+    }
 }

@@ -68,7 +68,10 @@ import Testing
             let connection = try RawConnection(to: address)
             try await connection.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
             try await connection.send("2\r\nde\r\n0\r\n\r\n")
-            #expect(try await connection.response().text == "5")
+            let response = try await connection.response()
+            #expect(response.text == "5")
+            // Where the chunks end is not known to us.
+            #expect(response["Connection"] == "close")
         }
     }
 
