@@ -13,23 +13,51 @@ package protocol CloneEngine: Sendable {
     /// - Throws: why it can not work there.
     func probe(mount: CInt) throws
 
+    /// The engine that clones this tree: another one where it was made in a way that this engine can not clone.
+    func engine(toClone source: String, in parent: CInt) throws -> any CloneEngine
+
+    /// Makes an empty tree that this engine can clone, open to nobody but the executor; the name must be free.
+    func makeTree(in parent: CInt, _ name: String) throws
+
+    /// Does what can be done while agents still work in `source`, so that `clone` takes less time: they may stand still then.
+    ///
+    /// - Throws: `CancellationError`; whatever would make `clone` fail and is seen already.
+    func prepare(from parent: CInt, _ source: String, cancellation: Cancellation) throws
+
     /// Clones the directory `source` of the open directory `from` as `target` into the open directory `to`, where that name
     /// must be free. Until the clone is complete its root is closed to everybody but the executor.
     ///
     /// Paths in errors are relative to the tree.
     ///
     /// - Parameter onFailure: what happens to an incomplete clone.
+    /// - Returns: what was counted; nil where this engine does not look at entries.
     /// - Throws: `CancellationError` within 100 ms of a cancellation, plus the time of a removal; `SystemError` with the path
-    ///   of the entry, for example ENOSPC; `NestedMount`; `TreeChanged`.
+    ///   of the entry, for example ENOSPC; `NestedMount`; `NestedSubvolumes`; `TreeChanged`.
     func clone(
-        from: CInt, _ source: String, to: CInt, _ target: String, onFailure: PartialClone, progress: CloneProgress,
-        cancellation: Cancellation
+        from: CInt, _ source: String, to: CInt, _ target: String, as purpose: ClonePurpose, onFailure: PartialClone,
+        progress: CloneProgress, cancellation: Cancellation
+    ) throws -> CloneSummary?
+
+    /// Does to a clone what can wait until agents work again: checks it, and makes a snapshot read-only where the file system
+    /// can. To be called once, before the clone is published.
+    ///
+    /// - Parameter counted: what `clone` has answered, or the caller knows of the source.
+    func complete(
+        in parent: CInt, _ target: String, as purpose: ClonePurpose, counted: CloneSummary?, cancellation: Cancellation
     ) throws -> CloneSummary
 
     /// Removes a tree, however it came into being; nothing of that name is no error.
     ///
     /// - Throws: `CancellationError`, and then what is left keeps its name; `SystemError`; `NestedMount`.
     func remove(in parent: CInt, _ name: String, progress: CloneProgress, cancellation: Cancellation) throws
+}
+
+/// What a clone is made for.
+package enum ClonePurpose: Sendable {
+    /// Nobody is to write to it.
+    case snapshot
+    /// An agent is to work in it.
+    case live
 }
 
 /// What becomes of a clone that failed or was cancelled.
@@ -41,13 +69,33 @@ package enum PartialClone: Sendable {
 }
 
 extension CloneEngine {
-    /// As the other, and removes what it could not complete.
-    package func clone(
-        from: CInt, _ source: String, to: CInt, _ target: String, progress: CloneProgress = CloneProgress(),
-        cancellation: Cancellation
+    package func engine(toClone source: String, in parent: CInt) throws -> any CloneEngine { self }
+
+    package func prepare(from parent: CInt, _ source: String, cancellation: Cancellation) throws {}
+
+    package func complete(
+        in parent: CInt, _ target: String, as purpose: ClonePurpose, counted: CloneSummary?, cancellation: Cancellation
     ) throws -> CloneSummary {
-        try clone(
-            from: from, source, to: to, target, onFailure: .remove, progress: progress, cancellation: cancellation)
+        try counted ?? TreeCount.count(in: parent, target, cancellation: cancellation)
+    }
+
+    /// All steps of a clone, one after the other; what can not be completed is removed.
+    package func clone(
+        from: CInt, _ source: String, to: CInt, _ target: String, as purpose: ClonePurpose = .live,
+        progress: CloneProgress = CloneProgress(), cancellation: Cancellation
+    ) throws -> CloneSummary {
+        let engine = try engine(toClone: source, in: from)
+        try engine.prepare(from: from, source, cancellation: cancellation)
+        let counted = try engine.clone(
+            from: from, source, to: to, target, as: purpose, onFailure: .remove, progress: progress,
+            cancellation: cancellation)
+        do {
+            return try engine.complete(
+                in: to, target, as: purpose, counted: counted, cancellation: cancellation)
+        } catch {
+            try engine.remove(in: to, target, progress: CloneProgress(), cancellation: Cancellation())
+            throw error
+        }
     }
 }
 

@@ -4,27 +4,36 @@ import RuntimeCore
 package enum EngineChoice: String, CaseIterable, Sendable {
     /// The first of the others, in this order, that works on the file system.
     case auto
+    case btrfs
     case reflink
     case copy
 
     /// The engine to use in the open directory `mount`.
     ///
-    /// - Parameter threads: `EXECUTOR_CLONE_THREADS`; 0 means one for each core.
+    /// - Parameters:
+    ///   - threads: `EXECUTOR_CLONE_THREADS`; 0 means one for each core.
+    ///   - passedOver: is told, with `auto`, which engines do not work there.
     /// - Throws: `EngineUnusable` where the engine that was asked for does not work there.
-    package func engine(mount: CInt, threads: Int) throws -> any CloneEngine {
+    package func engine(
+        mount: CInt, threads: Int, passedOver: (EngineUnusable) -> Void = { _ in }
+    ) throws -> any CloneEngine {
         switch self {
         case .auto:
-            do {
-                return try Self.reflink.engine(mount: mount, threads: threads)
-            } catch is EngineUnusable {
-                return try Self.copy.engine(mount: mount, threads: threads)
+            for choice in Self.allCases where choice != .auto && choice != .copy {
+                do {
+                    return try choice.engine(mount: mount, threads: threads)
+                } catch let unusable as EngineUnusable {
+                    passedOver(unusable)
+                }
             }
+            return try Self.copy.engine(mount: mount, threads: threads)
+        case .btrfs: return try usable(BtrfsEngine(threads: threads), mount)
         case .reflink: return try usable(TreeWalkEngine.reflink(threads: threads), mount)
         case .copy: return try usable(TreeWalkEngine.copy(threads: threads), mount)
         }
     }
 
-    private func usable(_ engine: TreeWalkEngine, _ mount: CInt) throws(EngineUnusable) -> TreeWalkEngine {
+    private func usable(_ engine: any CloneEngine, _ mount: CInt) throws(EngineUnusable) -> any CloneEngine {
         do {
             try engine.probe(mount: mount)
             return engine

@@ -8,37 +8,48 @@ package struct TreeWalkEngine: CloneEngine {
     package let promises = ClonePromises(isAtomic: false, isConstantTime: false)
     private let content: FileContent
     private let threads: Int
+    private let root: TreeRoot
 
     /// Shares blocks with FICLONE: XFS, btrfs, bcachefs. `threads` 0 means one for each core.
-    package static func reflink(threads: Int = 0) -> TreeWalkEngine {
-        TreeWalkEngine(name: "reflink", content: .reflink, threads: threads)
+    package static func reflink(threads: Int = 0) -> TreeWalkEngine { reflink(threads: threads, root: .directory) }
+
+    /// The same, into trees with such a root.
+    static func reflink(threads: Int, root: TreeRoot) -> TreeWalkEngine {
+        TreeWalkEngine(name: "reflink", content: .reflink, threads: threads, root: root)
     }
 
     /// Copies bytes: any file system.
     package static func copy(threads: Int = 0) -> TreeWalkEngine {
-        TreeWalkEngine(name: "copy", content: .copy, threads: threads)
+        TreeWalkEngine(name: "copy", content: .copy, threads: threads, root: .directory)
     }
 
-    private init(name: String, content: FileContent, threads: Int) {
+    private init(name: String, content: FileContent, threads: Int, root: TreeRoot) {
         self.name = name
         self.content = content
         self.threads = threads
+        self.root = root
     }
 
     package func probe(mount: CInt) throws {
         if case .reflink = content { try ReflinkProbe.run(in: mount) }
     }
 
+    package func makeTree(in parent: CInt, _ name: String) throws {
+        try root.make(in: parent, name)
+        let made = try openRoot(parent, name)
+        try TreeRoot.makePlain(made.raw, name)
+    }
+
     package func clone(
-        from: CInt, _ source: String, to: CInt, _ target: String, onFailure: PartialClone, progress: CloneProgress,
-        cancellation: Cancellation
-    ) throws -> CloneSummary {
+        from: CInt, _ source: String, to: CInt, _ target: String, as purpose: ClonePurpose, onFailure: PartialClone,
+        progress: CloneProgress, cancellation: Cancellation
+    ) throws -> CloneSummary? {
         try cancellation.check()
         let sourceRoot = try openRoot(from, source)
-        try systemCall("mkdirat", target) { mkdirat(to, target, 0o700) }
+        try root.make(in: to, target)
         do {
             let targetRoot = try openRoot(to, target)
-            try makePlain(targetRoot.raw, target)
+            try TreeRoot.makePlain(targetRoot.raw, target)
             let walk = CloneWalk(
                 base: DirectoryPair(source: sourceRoot.raw, target: targetRoot.raw), content: content,
                 progress: progress, cancellation: cancellation)
@@ -48,6 +59,13 @@ package struct TreeWalkEngine: CloneEngine {
             if onFailure == .remove { try removePartial(in: to, target, cause: error) }
             throw error
         }
+    }
+
+    package func complete(
+        in parent: CInt, _ target: String, as purpose: ClonePurpose, counted: CloneSummary?, cancellation: Cancellation
+    ) throws -> CloneSummary {
+        try root.finish(in: parent, target, as: purpose)
+        return try counted ?? TreeCount.count(in: parent, target, threads: threads, cancellation: cancellation)
     }
 
     package func remove(in parent: CInt, _ name: String, progress: CloneProgress, cancellation: Cancellation) throws {
@@ -60,16 +78,6 @@ package struct TreeWalkEngine: CloneEngine {
         } catch {
             throw openingError(error.errno, path: name)
         }
-    }
-
-    /// Takes away what the root of the clone has inherited from the directory it was made in (mode bits, group, ACLs), since
-    /// it would pass it on to everything below.
-    private func makePlain(_ root: CInt, _ name: String) throws {
-        try systemCall("fchown", name) { fchown(root, geteuid(), getegid()) }
-        for acl in ["system.posix_acl_default", "system.posix_acl_access"] where fremovexattr(root, acl) != 0 {
-            if errno != ENODATA, errno != EOPNOTSUPP { throw SystemError("fremovexattr", name) }
-        }
-        try systemCall("fchmod", name) { fchmod(root, 0o700) }
     }
 
     /// Not to be cancelled: it is what a cancellation leads to.

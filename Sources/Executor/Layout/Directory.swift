@@ -48,6 +48,11 @@ final class Directory: Sendable {
     /// Makes a directory with exactly this mode and owner.
     func makeDirectory(_ name: String, mode: UInt32, owner: Ownership) throws(SystemError) {
         try systemCall("mkdirat", subject(name)) { mkdirat(raw, name, 0o700) }
+        try setAccess(name, mode: mode, owner: owner)
+    }
+
+    /// Gives a directory exactly this mode and owner.
+    func setAccess(_ name: String, mode: UInt32, owner: Ownership) throws(SystemError) {
         let made = try open(name)
         try withExtendedLifetime(made) { () throws(SystemError) in
             try owner.apply(to: made.raw, subject(name))

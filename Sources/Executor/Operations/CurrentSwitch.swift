@@ -70,8 +70,14 @@ struct CurrentSwitch: WorkspaceOperation {
 
     /// Builds the new tree, complete and durable, before anybody is frozen.
     private func stageLive(_ manifest: SnapshotManifest) throws -> LiveOrigin {
-        let clone = try TreeClone(into: folder.live, op: "set_current", attempt: attempt, context: context).run(
-            from: folder.snapshots, snapshotID, to: folder.live, staging.tree, entries: manifest.entries)
+        let treeClone = try TreeClone(
+            of: TreeClone.Place(folder: folder.snapshots, name: snapshotID), as: .live,
+            TreeClone.Place(folder: folder.live, name: staging.tree), op: "set_current", attempt: attempt,
+            context: context)
+        try treeClone.prepare()
+        let counted = try treeClone.run(entries: manifest.entries)
+        let clone = try treeClone.complete(
+            counted ?? CloneSummary(entries: Int(clamping: manifest.entries), bytes: Int64(clamping: manifest.bytes)))
         Failpoint.hit("executor.set.after_clone")
         let origin = LiveOrigin(
             liveID: liveID, snapshotID: snapshotID, previous: try folder.currentLiveID(), taskID: attempt.taskID,

@@ -14,7 +14,9 @@ final class EngineProvider: Sendable {
 
     convenience init(settings: ExecutorSettings, logger: Logger) {
         self.init(logger: logger) { folder in
-            try settings.engine.engine(mount: folder.raw, threads: settings.cloneThreads)
+            try settings.engine.engine(mount: folder.raw, threads: settings.cloneThreads) { unusable in
+                logger.info("engine passed over", [.engine: .text(unusable.engine), .reason: .text(unusable.cause)])
+            }
         }
     }
 

@@ -42,22 +42,27 @@ struct SnapshotCreation: WorkspaceOperation {
 
     private func build() throws -> TaskResult {
         let liveID = try folder.currentLiveID()
-        let treeClone = try TreeClone(into: staging.folder, op: "snapshot_create", attempt: attempt, context: context)
+        let treeClone = try TreeClone(
+            of: TreeClone.Place(folder: folder.live, name: liveID), as: .snapshot,
+            TreeClone.Place(folder: staging.folder, name: staging.tree), op: "snapshot_create", attempt: attempt,
+            context: context)
+        try treeClone.prepare()
         let freezing = AgentFreeze(attempt: attempt, context: context, folder: folder, op: "snapshot_create")
-        let (clone, receipt) = try freezing.hold {
+        let (counted, receipt) = try freezing.hold {
             Failpoint.hit("executor.snapshot.after_quiesce")
-            let clone = try treeClone.run(from: folder.live, liveID, to: staging.folder, staging.tree)
+            let counted = try treeClone.run()
             Failpoint.hit("executor.snapshot.after_clone")
-            return clone
+            return counted
         }
         Failpoint.hit("executor.snapshot.after_resume")
+        attempt.progress.enter(.syncing)
+        let clone = try treeClone.complete(counted)
         let manifest = SnapshotManifest(
             snapshotID: snapshotID, wsid: attempt.wsid, taskID: attempt.taskID, requestID: attempt.requestID,
             fence: attempt.fence, liveID: liveID, message: message, engine: clone.engine,
             entries: clone.entries, bytes: clone.bytes, createdAt: Timestamp.now.description,
             receipt: ReceiptRecord(receipt))
         try staging.createRecord(manifest, owner: context.settings.control)
-        attempt.progress.enter(.syncing)
         try staging.sync(attempt.cancellation)
         Failpoint.hit("executor.snapshot.after_sync")
         try attempt.cancellation.check()

@@ -14,6 +14,9 @@ extension TaskFailure {
         case let fenced as FencedOff: self.init(fenced)
         case let quiesce as QuiesceError: self.init(quiesce)
         case let system as SystemError: self.init(system)
+        case let nested as NestedSubvolumes:
+            // Whoever made them has to remove them: repeating does not help.
+            self.init(code: .executorError, message: nested.description, retryable: false)
         case is CancellationError: self.init(code: .canceled, message: "canceled", retryable: true)
         default: self.init(code: .executorError, message: String(describing: error), retryable: true)
         }

@@ -74,7 +74,8 @@ struct WorkspaceCreation {
         try nursery.place.makeDirectory(name, mode: 0o755, owner: control)
         let root = try nursery.place.open(name)
         let live = try root.openOrMake(WorkspaceFolder.liveName, mode: 0o711, owner: control)
-        try live.makeDirectory(liveID, mode: 0o755, owner: owner)
+        try context.engines.engine(for: live).makeTree(in: live.raw, liveID)
+        try live.setAccess(liveID, mode: 0o755, owner: owner)
         let origin = LiveOrigin(
             liveID: liveID, snapshotID: nil, previous: nil, taskID: attempt.taskID, requestID: attempt.requestID,
             fence: attempt.fence, engine: nil, createdAt: Timestamp.now.description)

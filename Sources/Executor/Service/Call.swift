@@ -17,7 +17,8 @@ final class Call: Sendable {
     let fence: UInt64
     let cancellation: Cancellation
     let progress = TaskProgress()
-    private let reason = Mutex<StopReason?>(nil)
+    /// Why it is to stop, and how far it was then.
+    private let reason = Mutex<(why: StopReason, phase: Progress.Phase)?>(nil)
 
     init(taskID: String, wsid: String, fence: UInt64) throws(SystemError) {
         self.taskID = taskID
@@ -28,20 +29,20 @@ final class Call: Sendable {
 
     /// The first reason counts.
     func stop(_ why: StopReason) {
-        reason.withLock { if $0 == nil { $0 = why } }
+        reason.withLock { if $0 == nil { $0 = (why, progress.current.phase) } }
         cancellation.cancel()
     }
 
     /// What a call that was stopped before it published answers.
     var stopFailure: TaskFailure? {
-        switch reason.withLock({ $0 }) {
+        guard let (why, phase) = reason.withLock({ $0 }) else { return nil }
+        return switch why {
         case .canceled: TaskFailure(code: .canceled, message: "canceled by the caller", retryable: true)
         case .deadline:
             TaskFailure(
                 code: .executorTimeout,
-                message: "not finished by the deadline, while \(progress.current.phase.rawValue)", retryable: true)
+                message: "not finished by the deadline, while \(phase.rawValue)", retryable: true)
         case .fenced(let fence): TaskFailure(FencedOff(stored: fence))
-        case nil: nil
         }
     }
 }

@@ -21,8 +21,10 @@ final class RemovalWorker {
     func run(_ directory: TreeDirectory) throws {
         directory.passes += 1
         do {
-            try handles.with(directory) { pair in try empty(directory, pair.source) }
-        } catch let error as SystemError where error.call == "openat2" && Self.meansGone(error.errno) {
+            try handles.with(directory) { pair in
+                if try !destroySubvolume(directory, pair.source) { try empty(directory, pair.source) }
+            }
+        } catch let error as SystemError where Self.opening.contains(error.call) && Self.meansGone(error.errno) {
             // Removed, or replaced by something that is no directory: its name is dealt with below.
         } catch let error as CancellationError {
             throw error
@@ -31,6 +33,23 @@ final class RemovalWorker {
             directory.markStuck()
         }
         try end(directory)
+    }
+
+    /// Removes a subvolume at once.
+    ///
+    /// - Returns: false where the directory is none, or has to be emptied all the same; then it can be.
+    private func destroySubvolume(_ directory: TreeDirectory, _ raw: CInt) throws -> Bool {
+        guard walk.isOnBtrfs, directory.passes == 1, Subvolume.isRoot(raw) else { return false }
+        let code = try handles.withParent(of: directory) { parent in
+            Subvolume.destroy(in: parent.source, directory.name)
+        }
+        if code == 0 {
+            walk.progress.add(1)
+            return true
+        }
+        // It holds other subvolumes, or only root may do this; a read-only one can not be emptied.
+        try Subvolume.setReadOnly(raw, false, directory.path())
+        return false
     }
 
     private func empty(_ directory: TreeDirectory, _ raw: CInt) throws {
@@ -142,6 +161,9 @@ final class RemovalWorker {
         var status = stat()
         return fstatat(raw, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
+
+    /// The calls that say so; the second of a directory that was removed under another of its names.
+    private static let opening: Set<String> = ["openat2", "getdents64"]
 
     /// What openat2 says where a name leads to no directory any more.
     private static func meansGone(_ code: CInt) -> Bool { code == ENOENT || code == ENOTDIR || code == ELOOP }

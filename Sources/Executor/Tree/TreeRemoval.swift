@@ -29,12 +29,15 @@ package enum TreeRemoval {
 final class RemovalWalk: Sendable {
     /// The directory that the tree is in: nothing about it may be changed.
     let base: CInt
+    /// Whether there may be subvolumes.
+    let isOnBtrfs: Bool
     let progress: CloneProgress
     let cancellation: Cancellation
     private let firstFailure = Mutex<(any Error)?>(nil)
 
     init(base: CInt, progress: CloneProgress, cancellation: Cancellation) {
         self.base = base
+        isOnBtrfs = Subvolume.isBtrfs(base)
         self.progress = progress
         self.cancellation = cancellation
     }

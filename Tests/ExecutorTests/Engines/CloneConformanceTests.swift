@@ -1,36 +1,109 @@
-import Executor
+import Glibc
+import RuntimeCore
 import TestSupport
 import Testing
 
-/// Which engine is held to its word on which file system.
-struct Conformance: Sendable, CustomTestStringConvertible {
-    let kind: ScratchFileSystem.Kind
-    let engine: TreeWalkEngine
+@testable import Executor
 
-    var testDescription: String { "\(engine.name) on \(kind)" }
-
-    static let all: [Conformance] = [
-        Conformance(kind: .xfs, engine: .reflink(threads: 3)), Conformance(kind: .btrfs, engine: .reflink()),
-        Conformance(kind: .ext4, engine: .copy(threads: 2)), Conformance(kind: .tmpfs, engine: .copy()),
-        Conformance(kind: .xfs, engine: .copy(threads: 1)),
-        Conformance(kind: .folder, engine: .copy()),
-    ].filter { ScratchFileSystem.canMount || !$0.kind.needsRoot }
-}
-
-@Suite("Clones are faithful")
+/// What every engine has to do, whichever way it does it.
+@Suite("Every engine")
 struct CloneConformanceTests {
-    @Test("a clone of any tree equals it in every respect", arguments: Conformance.all)
+    @Test("clones any tree into one that equals it in every respect", arguments: Conformance.all)
     func randomTrees(_ conformance: Conformance) async throws {
         try await ScratchFileSystem.with(conformance.kind) { fileSystem in
-            for seed in 1...2 {
-                let run = try CloneRun("\(fileSystem.path)/\(seed)", engine: conformance.engine)
-                var generator = TreeGenerator(seed: UInt64(seed))
-                try generator.fill(run.source, count: 150)
-                let summary = try await blocking { try run.clone() }
-                let differences = try TreeComparison.differences(run.source, run.target)
-                #expect(differences == [], "seed \(seed)")
-                #expect(summary.entries == run.progress.entries)
+            try await blocking {
+                for seed in 1...2 {
+                    let run = try conformance.run(in: "\(fileSystem.path)/\(seed)")
+                    var generator = TreeGenerator(seed: UInt64(seed))
+                    try generator.fill(run.source, count: 150)
+                    let summary = try run.clone(as: .snapshot, "clone")
+                    #expect(try TreeComparison.differences(run.source, run.target) == [], "seed \(seed)")
+                    let count = try TreeCount.count(
+                        in: run.directory.raw, "source", cancellation: run.cancellation)
+                    #expect(summary == count)
+                    if run.progress.entries > 0 { #expect(summary.entries == run.progress.entries) }
+                }
             }
+        }
+    }
+
+    @Test("gives a snapshot back as a tree that can be worked in, and the snapshot stays", arguments: Conformance.all)
+    func thereAndBack(_ conformance: Conformance) async throws {
+        try await ScratchFileSystem.with(conformance.kind) { fileSystem in
+            try await blocking {
+                let run = try conformance.run(in: fileSystem.path)
+                var generator = TreeGenerator(seed: 11)
+                try generator.fill(run.source, count: 20)
+                try run.makeFile("\(run.source)/file", [1, 2, 3])
+                let rollback = "\(run.path)/rollback"
+                try run.clone(as: .snapshot, "clone")
+                try run.clone("clone", as: .live, "rollback")
+                #expect(try TreeComparison.differences(run.source, rollback) == [])
+                // None of the three shares what is written later.
+                try run.makeFile("\(rollback)/file", [9])
+                try run.makeFile("\(rollback)/new", [])
+                try run.makeFile("\(run.source)/file", [8])
+                #expect(try run.content("\(run.target)/file") == [1, 2, 3])
+                #expect(try run.content("\(rollback)/file") == [9, 2, 3])
+                #expect(!run.exists("\(run.target)/new"))
+                for name in ["source", "clone", "rollback"] { try run.remove(name) }
+                for path in [run.source, run.target, rollback] { #expect(!run.exists(path)) }
+            }
+        }
+    }
+
+    @Test("leaves alone what has the name already", arguments: Conformance.all)
+    func existingTarget(_ conformance: Conformance) async throws {
+        try await ScratchFileSystem.with(conformance.kind) { fileSystem in
+            let run = try conformance.run(in: fileSystem.path)
+            try run.makeDirectory(run.target)
+            try run.makeFiles(1, in: run.target)
+            let failure = #expect(throws: SystemError.self) { try run.clone() }
+            #expect(failure?.errno == EEXIST)
+            #expect(run.exists("\(run.target)/file0"))
+        }
+    }
+
+    @Test("says that there is nothing to clone, and removes nothing without complaint", arguments: Conformance.all)
+    func nothing(_ conformance: Conformance) async throws {
+        try await ScratchFileSystem.with(conformance.kind) { fileSystem in
+            let run = try conformance.run(in: fileSystem.path)
+            let failure = #expect(throws: SystemError.self) { try run.clone("absent") }
+            #expect(failure?.errno == ENOENT)
+            try run.remove("absent")
+            #expect(!run.exists(run.target))
+        }
+    }
+
+    @Test("does not clone a link in place of a tree", arguments: Conformance.all)
+    func link(_ conformance: Conformance) async throws {
+        try await ScratchFileSystem.with(conformance.kind) { fileSystem in
+            let run = try conformance.run(in: fileSystem.path)
+            try systemCall("symlink") { symlink("source", "\(run.path)/link") }
+            let failure = #expect(throws: SystemError.self) { try run.clone("link") }
+            #expect(failure?.errno == ELOOP || failure?.errno == ENOTDIR)
+            #expect(!run.exists(run.target))
+        }
+    }
+
+    @Test("does nothing once it is cancelled, and leaves nothing", arguments: Conformance.all)
+    func cancelled(_ conformance: Conformance) async throws {
+        try await ScratchFileSystem.with(conformance.kind) { fileSystem in
+            let run = try conformance.run(in: fileSystem.path)
+            try run.makeFiles(3, in: run.source)
+            run.cancellation.cancel()
+            #expect(throws: CancellationError.self) { try run.clone() }
+            #expect(!run.exists(run.target))
+        }
+    }
+
+    @Test("finds out whether it works in a folder, and leaves nothing there", arguments: Conformance.all)
+    func probe(_ conformance: Conformance) async throws {
+        try await ScratchFileSystem.with(conformance.kind) { fileSystem in
+            let run = try conformance.run(in: fileSystem.path)
+            let before = try run.directory.names()
+            try run.engine.probe(mount: run.directory.raw)
+            #expect(try run.directory.names() == before)
         }
     }
 }

@@ -17,19 +17,28 @@ final class CloneRun: Sendable {
     var source: String { "\(path)/source" }
     var target: String { "\(path)/clone" }
 
-    init(_ path: String, engine: any CloneEngine) throws {
+    /// - Parameter plain: whether the source is an ordinary directory, whatever the engine would have made.
+    init(_ path: String, engine: any CloneEngine, plain: Bool = false) throws {
         self.path = path
         self.engine = engine
         cancellation = try Cancellation()
         if mkdir(path, 0o755) != 0, errno != EEXIST { throw SystemError("mkdir", path) }
         directory = try Directory(path: path)
-        try systemCall("mkdir", path) { mkdir("\(path)/source", 0o755) }
+        if plain {
+            try systemCall("mkdir", path) { mkdir("\(path)/source", 0o755) }
+        } else {
+            try engine.makeTree(in: directory.raw, "source")
+            try directory.setAccess("source", mode: 0o755, owner: .own)
+        }
     }
 
     @discardableResult
-    func clone() throws -> CloneSummary {
+    func clone(
+        _ source: String = "source", as purpose: ClonePurpose = .live, _ target: String = "clone"
+    ) throws -> CloneSummary {
         try engine.clone(
-            from: directory.raw, "source", to: directory.raw, "clone", progress: progress, cancellation: cancellation)
+            from: directory.raw, source, to: directory.raw, target, as: purpose, progress: progress,
+            cancellation: cancellation)
     }
 
     func remove(_ name: String) throws {
@@ -46,6 +55,12 @@ final class CloneRun: Sendable {
             owning: try systemCall("open", path) { wvs_open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644) })
         let written = try systemCall("write", path) { write(file.raw, content, content.count) }
         if written != content.count { throw SystemError("write", path, errno: ENOSPC) }
+    }
+
+    func content(_ path: String) throws -> [UInt8] {
+        let file = FileDescriptor(owning: try systemCall("open", path) { wvs_open(path, O_RDONLY | O_CLOEXEC, 0) })
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        return Array(try buffer[..<systemCall("read", path) { read(file.raw, &buffer, buffer.count) }])
     }
 
     /// All data, so that a copy takes its time.

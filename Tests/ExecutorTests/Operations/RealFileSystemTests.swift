@@ -34,7 +34,7 @@ struct RealFileSystemTests {
             }
             let sidecar = try await Sidecar(rig.scratch)
             let snapshot = try #require(try await rig.execute(create, fence: 2).snapshot)
-            #expect(snapshot.engine == (kind == .ext4 ? "copy" : "reflink"))
+            #expect(snapshot.engine == (kind == .ext4 ? "copy" : kind == .btrfs ? "btrfs" : "reflink"))
             let tree = "\(workspace)/snapshots/\(Ids.snapshot)"
             let cloned = try await blocking { try TreeComparison.differences("\(workspace)/live/\(Ids.live)", tree) }
             #expect(cloned == [])

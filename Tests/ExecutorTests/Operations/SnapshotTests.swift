@@ -88,8 +88,11 @@ import Testing
         #expect(try await call.value.failure?.code == .canceled)
         try await eventually("the agent runs again") { !sidecar.agent.isFrozen }
         #expect(try rig.names("snapshots").isEmpty)
-        #expect(
-            try await rig.executor.getTask(GetTaskRequest(taskID: Ids.task), context: CallContext()) == .idle)
+        guard
+            case .ended(wsid: "ws-1", fence: 2, .failure(let failure)) = try await rig.executor.getTask(
+                GetTaskRequest(taskID: Ids.task), context: CallContext())
+        else { throw Unexpected(outcome: "the attempt is not over") }
+        #expect(failure.code == .canceled)
         try await sidecar.stop()
     }
 

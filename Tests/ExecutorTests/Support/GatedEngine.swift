@@ -23,14 +23,32 @@ final class GatedEngine: CloneEngine {
     var promises: ClonePromises { engine.promises }
     func probe(mount: CInt) throws { try engine.probe(mount: mount) }
 
-    func clone(
-        from: CInt, _ source: String, to: CInt, _ target: String, onFailure: PartialClone, progress: CloneProgress,
-        cancellation: Cancellation
+    func makeTree(in parent: CInt, _ name: String) throws { try engine.makeTree(in: parent, name) }
+
+    func engine(toClone source: String, in parent: CInt) throws -> any CloneEngine {
+        let chosen = try engine.engine(toClone: source, in: parent)
+        return chosen.name == name ? self : chosen
+    }
+
+    func prepare(from parent: CInt, _ source: String, cancellation: Cancellation) throws {
+        try engine.prepare(from: parent, source, cancellation: cancellation)
+    }
+
+    func complete(
+        in parent: CInt, _ target: String, as purpose: ClonePurpose, counted: CloneSummary?, cancellation: Cancellation
     ) throws -> CloneSummary {
+        try engine.complete(in: parent, target, as: purpose, counted: counted, cancellation: cancellation)
+    }
+
+    func clone(
+        from: CInt, _ source: String, to: CInt, _ target: String, as purpose: ClonePurpose, onFailure: PartialClone,
+        progress: CloneProgress, cancellation: Cancellation
+    ) throws -> CloneSummary? {
         state.withLock { $0.clones += 1 }
         onClone()
         let summary = try engine.clone(
-            from: from, source, to: to, target, onFailure: onFailure, progress: progress, cancellation: cancellation)
+            from: from, source, to: to, target, as: purpose, onFailure: onFailure, progress: progress,
+            cancellation: cancellation)
         while state.withLock({ $0.isClosed }) {
             try cancellation.check()
             usleep(500)
