@@ -45,7 +45,7 @@ lint: bootstrap ## Check the format, the scripts and that generated code is curr
 fmt: ## Format the Swift code
 	swift format --in-place --recursive $(FORMATTED)
 
-generate: bootstrap ## Make the C code of executor.proto anew
+generate: bootstrap ## Make the C code of executor.proto and the embedded openapi.yaml anew
 	scripts/generate.sh
 
 demo: $(PROGRAMS) ## Show one snapshot and one rollback, end to end (CONFIG=debug for debug programs)

@@ -18,6 +18,7 @@ packages=(
   xfsprogs btrfs-progs e2fsprogs           # file systems on loop devices
   attr acl util-linux procps               # tests of tree fidelity, runuser
   python3 python3-grpcio python3-protobuf  # an independent gRPC client, for a test
+  python3-yaml python3-jsonschema          # openapi.yaml against what the service answers
   prometheus                               # promtool check metrics
   shellcheck jq curl
 )

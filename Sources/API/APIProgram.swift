@@ -11,6 +11,8 @@ package struct APIProgram: Sendable {
     /// Where it listens, also where a setting said port 0.
     package let address: SocketAddress
     package let metricsAddress: SocketAddress
+    /// Every method and path pattern that is served.
+    let routes: [(method: String, pattern: String)]
     /// In the order in which they start.
     package let services: [any Service]
 
@@ -32,9 +34,11 @@ package struct APIProgram: Sendable {
         CurrentRoutes(pool: pool, enqueue: enqueue).add(to: &router)
         TaskRoutes(pool: pool, watch: watch, closing: closing).add(to: &router)
         AuditRoutes(pool: pool).add(to: &router)
+        DocumentRoute().add(to: &router)
         let readiness: @Sendable () async -> [ReadinessCheck] = { await APIProgram.readiness(of: pool) }
         router.addMonitoring(metrics: metrics, readiness: readiness)
 
+        routes = router.routes
         let api = try HTTPServer(name: "api", address: settings.listenAddress, router: router, logger: logger)
         let monitoring = try HTTPServer.monitoring(
             address: settings.metricsAddress, metrics: metrics, logger: logger, readiness: readiness)

@@ -1,4 +1,3 @@
-import API
 import JSON
 import Model
 import Postgres
@@ -6,6 +5,8 @@ import Runtime
 import RuntimeCore
 import Store
 import TestSupport
+
+@testable import API
 
 /// A wvs-api inside the test process, on free ports, with a database of its own.
 struct TestAPI: Sendable {
@@ -42,6 +43,8 @@ struct TestAPI: Sendable {
         await pool.close()
         return try outcome.get()
     }
+
+    var routes: [(method: String, pattern: String)] { program.routes }
 
     /// Shuts down the part that others wait in, as the program does first.
     func beginShutdown() { program.services.last?.shutdown() }
