@@ -6,7 +6,7 @@ package struct APISettings: Sendable {
     let dsn: String
     let poolSize: Int
     let listenAddress: SocketAddress
-    let metricsAddress: SocketAddress
+    package let metricsAddress: SocketAddress
     /// Where agents see their workspaces.
     let workspaceRoot: String
     package let logLevel: Logger.Level

@@ -16,10 +16,13 @@ package struct SettingsReader {
     private let program: String
     private let summary: String
     private let operands: String
+    private let offersHealthCheck: Bool
     private let environment: [String: String]
     private var flags: [String: String] = [:]
     private var wantsHelp = false
     private var wantsVersion = false
+    /// `--healthcheck` was given: ask the program that runs with these settings whether it is ready.
+    package private(set) var wantsHealthCheck = false
     private var known: [Setting] = []
     private var problems: [String] = []
 
@@ -27,13 +30,15 @@ package struct SettingsReader {
     ///   - arguments: without the program's own name; `--flag VALUE` or `--flag=VALUE`.
     ///   - operands: what follows the flags, for `--help`, for example `-- CMD [ARG]...`; the caller has taken it off.
     ///   - switches: flags that may also stand alone, for true.
+    ///   - offersHealthCheck: whether there is a `--healthcheck`; see `load`.
     package init(
         program: String, summary: String, environment: [String: String], arguments: [String], operands: String = "",
-        switches: Set<String> = []
+        switches: Set<String> = [], offersHealthCheck: Bool = false
     ) {
         self.program = program
         self.summary = summary
         self.operands = operands
+        self.offersHealthCheck = offersHealthCheck
         self.environment = environment
         var rest = arguments[...]
         while let argument = rest.popFirst() {
@@ -41,6 +46,8 @@ package struct SettingsReader {
                 wantsHelp = true
             } else if argument == "--version" {
                 wantsVersion = true
+            } else if argument == "--healthcheck", offersHealthCheck {
+                wantsHealthCheck = true
             } else if argument.hasPrefix("--") {
                 let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 if parts.count == 2 {
@@ -159,7 +166,8 @@ package struct SettingsReader {
             text +=
                 "\n  \(setting.flag) (\(setting.variable))\n      \(setting.help): \(setting.expected) [\(fallback)]"
         }
-        return text + "\n\n  --help, --version"
+        return text
+            + "\n\n  --help, --version, --healthcheck (is the program with these settings ready? exit status 0 or 1)"
     }
 
     /// `EXECUTOR_TASK_TIMEOUT` is `--task-timeout`.
@@ -179,17 +187,23 @@ package enum SettingsError: Error {
 
 extension SettingsReader {
     /// The settings of this process, or the end of it: `--help` and `--version` to standard output and status 0, problems to
-    /// standard error and status 2.
+    /// standard error and status 2; `--healthcheck` with status 0 or 1.
+    ///
+    /// - Parameter readiness: where a program with these settings serves `/readyz`.
     package static func load<Settings>(
-        program: String, summary: String, _ make: (inout SettingsReader) -> Settings
+        program: String, summary: String, readiness: (Settings) -> SocketAddress,
+        _ make: (inout SettingsReader) -> Settings
     ) -> Settings {
         var reader = SettingsReader(
             program: program, summary: summary, environment: Process.environment,
-            arguments: Array(CommandLine.arguments.dropFirst()))
+            arguments: Array(CommandLine.arguments.dropFirst()), offersHealthCheck: true)
         let settings = make(&reader)
         do {
             try reader.finish()
-            return settings
+            guard reader.wantsHealthCheck else { return settings }
+            let problem = HealthCheck.problem(at: readiness(settings))
+            if let problem { writeToStandardError("\(program): not ready: \(problem)\n") }
+            exit(problem == nil ? 0 : 1)
         } catch {
             switch error {
             case .information(let text):

@@ -4,7 +4,7 @@ import RuntimeCore
 
 let settings = SettingsReader.load(
     program: "wvs-api", summary: "The HTTP control plane of WVS: checks requests, and writes tasks and audit.",
-    APISettings.init)
+    readiness: \.metricsAddress, APISettings.init)
 do {
     try await APIProgram.run(settings)
 } catch {

@@ -7,7 +7,7 @@ enum WVSExecutor {
     static func main() async {
         let settings = SettingsReader.load(
             program: "wvs-executor", summary: "Freezes agents, clones, switches and removes their workspaces' trees.",
-            ExecutorSettings.init)
+            readiness: \.metricsAddress, ExecutorSettings.init)
         let logger = Logger(level: settings.logLevel).with(.program, "wvs-executor")
         do {
             try await ExecutorProgram(settings: settings, logger: logger).run()

@@ -4,7 +4,8 @@ import RuntimeCore
 import Worker
 
 let settings = SettingsReader.load(
-    program: "wvs-worker", summary: "Takes WVS tasks from the queue and has executors do them.", WorkerSettings.init)
+    program: "wvs-worker", summary: "Takes WVS tasks from the queue and has executors do them.",
+    readiness: \.metricsAddress, WorkerSettings.init)
 do {
     try await WorkerProgram(settings).run()
 } catch {
