@@ -14,6 +14,7 @@ packages=(
   libjansson-dev                           # strict JSON
   libssl-dev                               # SHA-256
   libcurl4-openssl-dev                     # wvsctl's HTTP client
+  libyaml-dev                              # its YAML
   postgresql                               # the database of demo and tests
   xfsprogs btrfs-progs e2fsprogs           # file systems on loop devices
   attr acl util-linux procps               # tests of tree fidelity, runuser

@@ -1,6 +1,9 @@
+import RuntimeCore
+
 /// One verb of wvsctl: what it takes, how `--help` shows it, and what it does.
 struct Command: Sendable {
     let noun: String
+    /// Empty where the noun says it all.
     let verb: String
     let summary: String
     /// Names of the positional arguments, all required.
@@ -24,12 +27,21 @@ struct Command: Sendable {
     }
 
     static let all: [Command] = [
-        workspaceCreate, workspaceGet, snapshotCreate, snapshotList, snapshotGet, snapshotDrop, currentGet, currentSet,
-        taskGet,
+        workspaceCreate, workspaceGet, workspaceList, workspaceRetryInit, workspaceDisable,
+        snapshotCreate, snapshotGet, snapshotList, snapshotDrop,
+        currentGet, currentSet,
+        taskGet, taskList, taskWatch, taskCancel,
+        auditList,
+        obsSummary, obsLatency, obsQueue, obsQuiesce,
+        contextList, contextSet, contextUse, contextDelete,
+        completion, version,
     ]
 
+    /// As it is called: `snapshot create`, or `version`.
+    var name: String { verb.isEmpty ? noun : "\(noun) \(verb)" }
+
     var usage: String {
-        (["wvsctl", noun, verb] + positionals + (options.isEmpty ? [] : ["[options]"])).joined(separator: " ")
+        (["wvsctl", name] + positionals + (options.isEmpty ? [] : ["[options]"])).joined(separator: " ")
     }
 }
 
@@ -37,6 +49,7 @@ struct Command: Sendable {
 struct Option: Sendable {
     let name: String
     let short: String?
+    /// What stands for its value in `--help`; alternatives are separated by `|`.
     let value: String?
     let help: String
 
@@ -49,32 +62,51 @@ struct Option: Sendable {
 
     /// What every command takes.
     static let common: [Option] = [
-        Option("--api-url", value: "URL", "wvs-api's address (WVS_API_URL) [http://127.0.0.1:8080]"),
-        Option("--output", short: "-o", value: "table|json", "form of the data on standard output [table]"),
+        Option("--output", short: "-o", value: "table|wide|json|jsonl|yaml|name", "form of the data [table]"),
         Option("--json", "short for --output json"),
+        Option("--context", value: "NAME", "which server: see context list (WVS_CONTEXT)"),
+        Option("--api-url", value: "URL", "wvs-api's address (WVS_API_URL) [http://127.0.0.1:8080]"),
         Option("--color", value: "auto|always|never", "colours; NO_COLOR is respected [auto]"),
-        Option("--verbose", short: "-v", "also say the idempotency key and where the task is"),
+        Option("--verbose", short: "-v", "also say the idempotency key and the request id"),
         Option("--help", short: "-h", "show this"),
     ]
 
     /// What every write takes.
-    static let write: [Option] = [
-        Option("--idempotency-key", value: "KEY", "repeat a request safely: the same key makes one task [a new one]"),
+    static let write: [Option] =
+        [
+            Option("--dry-run", "check and say what would be asked for; change nothing"),
+            Option(
+                "--idempotency-key", value: "KEY", "repeat a request safely: the same key makes one task [a new one]"),
+        ] + wait
+
+    /// What waits for a task takes.
+    static let wait: [Option] = [
         Option("--wait", "wait until the task has ended"),
         Option("--timeout", value: "DURATION", "how long to wait, such as 90s [10m]"),
     ]
+
+    /// What asks before it destroys takes.
+    static let confirmation = Option("--yes", short: "-y", "do not ask; without a terminal nothing is asked")
+
+    /// What every list takes.
+    static let page: [Option] = [
+        Option("--limit", value: "N", "how many, 1 to 100 [20]"),
+        Option("--cursor", value: "CURSOR", "continue where the page before ended"),
+        Option("--all", "all pages"),
+    ]
 }
 
-/// A parsed command line.
-struct Invocation {
-    let client: APIClient
+/// A parsed command line, and the servers that it speaks to.
+final class Invocation {
     let output: Output
+    let environment: [String: String]
     private let positionals: [String: String]
     private let values: [String: String]
+    private var connected: APIClient?
 
-    init(client: APIClient, output: Output, positionals: [String: String], values: [String: String]) {
-        self.client = client
+    init(output: Output, environment: [String: String], positionals: [String: String], values: [String: String]) {
         self.output = output
+        self.environment = environment
         self.positionals = positionals
         self.values = values
     }
@@ -96,4 +128,49 @@ struct Invocation {
         }
         return number
     }
+
+    func duration(_ name: String, default fallback: String) throws(CommandError) -> Duration {
+        guard let duration = Duration(text: values[name] ?? fallback), duration > .zero else {
+            throw CommandError(.usage, "\(name): expected a duration above zero, such as 90s or 10m")
+        }
+        return duration
+    }
+
+    // MARK: Servers
+
+    /// wvs-api: by option, variable, context, or on this machine.
+    var client: APIClient {
+        get throws(CommandError) {
+            if let connected { return connected }
+            let url =
+                try server("--api-url", "WVS_API_URL", \.apiURL) ?? "http://127.0.0.1:8080"
+            let client = try APIClient(baseURL: url, isVerbose: output.isVerbose)
+            connected = client
+            return client
+        }
+    }
+
+    /// The metrics store, by the same rules.
+    var metricsURL: String {
+        get throws(CommandError) {
+            try server("--metrics-url", "WVS_METRICS_URL", \.metricsURL) ?? "http://127.0.0.1:8428"
+        }
+    }
+
+    private func server(_ option: String, _ variable: String, _ member: KeyPath<Configuration.Context, String?>)
+        throws(CommandError) -> String?
+    {
+        if let url = values[option] { return try ServerURL.checked(url, option) }
+        // A context that is asked for goes before what the shell happens to export.
+        let named = values["--context"]
+        if named == nil, let url = set(variable) { return try ServerURL.checked(url, variable) }
+        let configuration = try Configuration.load(Configuration.path(environment))
+        guard let url = try configuration.context(named: named ?? set("WVS_CONTEXT"))?[keyPath: member] else {
+            return nil
+        }
+        return try ServerURL.checked(url, "the context's \(option.dropFirst(2))")
+    }
+
+    /// A variable that is there and not empty.
+    private func set(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
 }

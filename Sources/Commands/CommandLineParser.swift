@@ -3,7 +3,6 @@ import RuntimeCore
 /// What the words of a command line mean.
 enum ParsedLine {
     case help(String)
-    case version
     case run(Command, positionals: [String: String], values: [String: String])
 }
 
@@ -14,12 +13,13 @@ enum CommandLineParser {
         guard let noun = arguments.first, !["--help", "-h", "help"].contains(noun) else {
             return .help(overview(commands))
         }
-        if noun == "--version" || noun == "version" { return .version }
+        if noun == "--version" { return try parse(["version"], commands: commands) }
         let group = commands.filter { $0.noun == noun }
         guard !group.isEmpty else {
             let nouns = unique(commands.map(\.noun)).joined(separator: ", ")
             throw CommandError(.usage, "unknown command '\(noun)'; there are \(nouns)", hint: "wvsctl --help")
         }
+        if let only = group.first, only.verb.isEmpty { return try parse(arguments.dropFirst(), for: only) }
         guard arguments.count > 1, !["--help", "-h"].contains(arguments[1]) else { return .help(overview(group)) }
         guard let command = group.first(where: { $0.verb == arguments[1] }) else {
             let verbs = group.map(\.verb).joined(separator: ", ")
@@ -33,7 +33,7 @@ enum CommandLineParser {
     private static func parse(_ arguments: ArraySlice<String>, for command: Command) throws(CommandError) -> ParsedLine
     {
         func usage(_ problem: String) -> CommandError {
-            CommandError(.usage, problem, hint: "\(command.usage)\n      wvsctl \(command.noun) \(command.verb) --help")
+            CommandError(.usage, problem, hint: "\(command.usage)\n      wvsctl \(command.name) --help")
         }
         let options = command.options + Option.common
         var positionals: [String] = []
@@ -71,10 +71,10 @@ enum CommandLineParser {
     private static func overview(_ commands: [Command]) -> String {
         var text =
             "wvsctl: snapshots and rollbacks of agent workspaces\n\nusage: wvsctl NOUN VERB [arguments] [options]\n\n"
-        let width = commands.map { $0.noun.count + $0.verb.count + 1 }.max() ?? 0
+        let width = commands.map(\.name.count).max() ?? 0
         for command in commands {
-            let name = "\(command.noun) \(command.verb)"
-            text += "  \(name)\(String(repeating: " ", count: width - name.count + 2))\(command.summary)\n"
+            let gap = String(repeating: " ", count: width - command.name.count + 2)
+            text += "  \(command.name)\(gap)\(command.summary)\n"
         }
         text += "\nFor example:\n"
         for command in commands { text += "  wvsctl \(command.example)\n" }
@@ -97,9 +97,5 @@ enum CommandLineParser {
         return zip(left, options).map { left, option in
             "  \(left)\(String(repeating: " ", count: width - left.count + 2))\(option.help)"
         }.joined(separator: "\n")
-    }
-
-    private static func unique(_ names: [String]) -> [String] {
-        names.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 }

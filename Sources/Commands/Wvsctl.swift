@@ -1,5 +1,4 @@
 private import Glibc
-import Runtime
 import RuntimeCore
 
 /// The whole of wvsctl but for its entry point.
@@ -10,9 +9,12 @@ package enum Wvsctl {
     /// - Returns: the exit status.
     package static func run(arguments: [String], environment: [String: String]) -> Int32 {
         do {
+            if arguments.first == Completion.query {
+                Completion.answer(Array(arguments.dropFirst()), environment: environment)
+                return 0
+            }
             switch try CommandLineParser.parse(arguments, commands: Command.all) {
             case .help(let text): print(text)
-            case .version: print("wvsctl \(Version.current)")
             case .run(let command, let positionals, let values):
                 try command.run(invocation(positionals, values, environment))
             }
@@ -32,11 +34,9 @@ package enum Wvsctl {
         let form: Output.Form =
             values["--json"] != nil ? .json : try choice("--output", values["--output"], default: .table)
         let terminal = Terminal(color: color, environment: environment)
-        let url = values["--api-url"] ?? environment["WVS_API_URL"].flatMap { $0.isEmpty ? nil : $0 }
         return Invocation(
-            client: try APIClient(baseURL: url ?? "http://127.0.0.1:8080"),
             output: Output(form: form, terminal: terminal, isVerbose: values["--verbose"] != nil),
-            positionals: positionals, values: values)
+            environment: environment, positionals: positionals, values: values)
     }
 
     private static func choice<Choice: RawRepresentable & CaseIterable>(
@@ -50,9 +50,6 @@ package enum Wvsctl {
         return choice
     }
 }
-
-/// The key the user gave, or a new one.
-func idempotencyKey(_ invocation: Invocation) -> String { invocation.option("--idempotency-key") ?? UUIDv7.make() }
 
 /// Percent-encodes everything but the unreserved characters of RFC 3986, so that no argument can reach another route.
 func pathSegment(_ text: String) -> String {

@@ -23,8 +23,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("frobnicate", "unknown command 'frobnicate'; there are workspace, snapshot, current, task"),
-        ("snapshot frobnicate", "unknown command 'snapshot frobnicate'; snapshot can create, list, get, drop"),
+        (
+            "frobnicate",
+            "unknown command 'frobnicate'; there are workspace, snapshot, current, task, audit, obs, context, completion, version"
+        ),
+        ("snapshot frobnicate", "unknown command 'snapshot frobnicate'; snapshot can create, get, list, drop"),
         ("snapshot get ws-1", "SNAPSHOT_ID is missing"), ("workspace get a b", "unexpected argument 'b'"),
         ("workspace get ws-1 --what", "unknown option --what"),
         ("snapshot create ws-1 --message", "--message: a value is missing"),
@@ -38,11 +41,11 @@ import Testing
 
     @Test func everyCommandExplainsItself() throws {
         for command in Command.all {
-            guard case .help(let text) = try parse("\(command.noun) \(command.verb) --help") else {
-                Issue.record("\(command.noun) \(command.verb) has no help")
+            guard case .help(let text) = try parse("\(command.name) --help") else {
+                Issue.record("\(command.name) has no help")
                 continue
             }
-            #expect(text.contains("usage: wvsctl \(command.noun) \(command.verb)"))
+            #expect(text.contains("usage: wvsctl \(command.name)"))
             for option in command.options { #expect(text.contains(option.help)) }
             // What it teaches must be a command line that it takes.
             guard case .run(let taught, _, _) = try parse(command.example.replacing("'", with: "").oneWordMessage)
@@ -58,9 +61,9 @@ import Testing
     func anArgumentStaysOneSegmentOfThePath(text: String, segment: String) { #expect(pathSegment(text) == segment) }
 
     @Test func columnsAreAsWideAsTheirWidestCell() {
-        var table = Table("ID", "MESSAGE")
-        table.add("1234", "a")
-        table.add("1", "longer")
+        var table = Table(["ID", "MESSAGE"])
+        table.add(["1234", "a"])
+        table.add(["1", "longer"])
         #expect(table.text(Terminal(color: .never, environment: [:])) == "ID    MESSAGE\n1234  a\n1     longer")
     }
 

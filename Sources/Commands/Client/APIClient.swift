@@ -14,15 +14,25 @@ final class APIClient {
     let baseURL: String
     private let http: HTTPClient
 
-    init(baseURL: String) throws(CommandError) {
-        guard baseURL.hasPrefix("http://") || baseURL.hasPrefix("https://") else {
-            throw CommandError(.usage, "WVS_API_URL (--api-url) must begin with http:// or https://")
-        }
-        self.baseURL = baseURL.hasSuffix("/") ? String(baseURL.dropLast()) : baseURL
+    private let isVerbose: Bool
+
+    /// - Parameters:
+    ///   - baseURL: without a slash at its end.
+    ///   - isVerbose: says each request's id on standard error.
+    init(baseURL: String, isVerbose: Bool) throws(CommandError) {
+        self.baseURL = baseURL
+        self.isVerbose = isVerbose
         http = try HTTPClient()
     }
 
-    func get(_ path: String) throws(CommandError) -> Answer { try send("GET", path, timeout: .seconds(30)) }
+    func get(_ path: String, timeout: Duration = .seconds(30)) throws(CommandError) -> Answer {
+        try send("GET", path, timeout: timeout)
+    }
+
+    /// A change that is done when it is answered, and may be asked for again.
+    func change(_ method: String, _ path: String) throws(CommandError) -> Answer {
+        try send(method, path, timeout: .seconds(30))
+    }
 
     /// A write that must not happen twice: repeating it with the same key is safe.
     func write(_ method: String, _ path: String, body: JSONValue? = nil, key: String) throws(CommandError) -> Answer {
@@ -39,7 +49,9 @@ final class APIClient {
     ) throws(CommandError) -> Answer {
         var headers = headers
         headers["Accept"] = "application/json"
-        headers["X-Request-Id"] = UUIDv7.make()
+        let requestID = UUIDv7.make()
+        headers["X-Request-Id"] = requestID
+        if isVerbose { writeToStandardError("\(method) \(baseURL)\(path)  request id \(requestID)\n") }
         if body != nil { headers["Content-Type"] = "application/json" }
         let response = try http.send(method, baseURL + path, headers: headers, body: body?.text, timeout: timeout)
         let json: JSONValue

@@ -8,9 +8,9 @@ extension Command {
     ) { invocation throws(CommandError) in
         var body: JSONObject = [:]
         body["message"] = invocation.option("--message").map(JSONValue.string)
-        let key = idempotencyKey(invocation)
-        let path = "/v1/workspaces/\(pathSegment(invocation.argument("WSID")))/snapshots"
-        try TaskWait.follow(
-            invocation, try invocation.client.write("POST", path, body: .object(body), key: key), key: key)
+        try Write(
+            method: "POST", path: workspacePath(invocation) + "/snapshots", body: .object(body),
+            sentence: "take a snapshot of \(invocation.argument("WSID"))"
+        ).perform(invocation)
     }
 }

@@ -1,20 +1,26 @@
-import JSON
+extension View {
+    static let snapshot = View(
+        name: "snapshot_id",
+        columns: [
+            .member("snapshot_id", "SNAPSHOT"), .member("created_at", "CREATED"), .member("message", "MESSAGE"),
+            .member("fs_path", "PATH", wide: true),
+        ],
+        members: ["snapshot_id", "wsid", "fs_path", "message", "created_at"])
+}
 
 extension Command {
     static let snapshotGet = Command(
         "snapshot", "get", "show a snapshot", positionals: ["WSID", "SNAPSHOT_ID"],
         example: "snapshot get ws-1 0197a5b2-7c1e-7d4f-8a90-1b2c3d4e5f60"
     ) { invocation throws(CommandError) in
-        invocation.output.print(try invocation.client.get(snapshotPath(invocation)).body) { snapshot in
-            fieldsText(
-                ["snapshot_id", "fs_path", "message", "created_at"].map { ($0, snapshot.cell($0)) },
-                invocation.output.terminal)
-        }
+        let path = try snapshotPath(invocation).path
+        invocation.output.show(try invocation.client.get(path).body, .snapshot)
     }
 }
 
-/// The path of the snapshot that the command names.
-func snapshotPath(_ invocation: Invocation) -> String {
-    "/v1/workspaces/\(pathSegment(invocation.argument("WSID")))/snapshots/"
-        + pathSegment(invocation.argument("SNAPSHOT_ID"))
+/// The snapshot that the command names, by its id or the beginning of it.
+func snapshotPath(_ invocation: Invocation) throws(CommandError) -> (id: String, path: String) {
+    let wsid = invocation.argument("WSID")
+    let id = try IDPrefix.snapshot(invocation.argument("SNAPSHOT_ID"), of: wsid, invocation.client)
+    return (id, "/v1/workspaces/\(pathSegment(wsid))/snapshots/\(pathSegment(id))")
 }

@@ -19,10 +19,8 @@ enum TaskWait {
         if invocation.output.isVerbose { terminal.say("idempotency key \(key)") }
         if accepted.isReplay { terminal.say("this key was used before: the same request, the same task") }
         guard invocation.has("--wait") else {
-            invocation.output.print(accepted.body) { body in
-                fieldsText([("task_id", id), ("status", body.cell("status") ?? body.cell("state"))], terminal)
-            }
-            terminal.say("follow it: wvsctl task get \(id) --wait")
+            invocation.output.show(accepted.body, View(name: taskMember, columns: []))
+            terminal.say("follow it: wvsctl task watch \(id)")
             return
         }
         show(invocation, try untilEnded(invocation, id: id))
@@ -30,25 +28,35 @@ enum TaskWait {
 
     /// The task once it has ended; throws if it did not succeed or the time is up.
     static func untilEnded(_ invocation: Invocation, id: String) throws(CommandError) -> JSONValue {
-        let limit = invocation.option("--timeout") ?? "10m"
-        guard let timeout = Duration(text: limit), timeout > .zero else {
-            throw CommandError(.usage, "--timeout: expected a duration above zero, such as 90s or 10m")
-        }
+        let (task, status) = try ended(invocation, id: id)
+        try requireSuccess(task, status)
+        return task
+    }
+
+    /// The task once it has ended, however it did.
+    ///
+    /// - Parameter seen: told of each look at it, and the time since the first.
+    static func ended(
+        _ invocation: Invocation, id: String, seen: (JSONValue, Duration) -> Void = { _, _ in }
+    ) throws(CommandError) -> (task: JSONValue, status: TaskStatus) {
+        let timeout = try invocation.duration("--timeout", default: "10m")
+        let client = try invocation.client
         let terminal = invocation.output.terminal
-        Interruption.explain("\nstopped waiting; the task goes on: wvsctl task get \(id) --wait\n")
+        Interruption.explain("\nstopped waiting; the task goes on: wvsctl task watch \(id)\n")
         let start = MonotonicTime.now
         let end = start + timeout
-        // Short waits keep the line on a terminal moving; the answer comes at once either way.
-        let step = terminal.showsProgress ? 1 : 30
         while true {
             do {
-                let wait = max(0, min(step, Int(end.remaining.wholeMilliseconds / 1000)))
-                let task = try invocation.client.task(id, wait: wait).body
+                // Short waits show what changes; the end is answered at once either way.
+                let wait = max(0, min(1, Int(end.remaining.wholeMilliseconds / 1000)))
+                let task = try client.task(id, wait: wait).body
+                let elapsed = MonotonicTime.now - start
+                terminal.progress("\(line(task))  \(elapsed.wholeMilliseconds / 1000) s")
+                seen(task, elapsed)
                 if let status = task["status"]?.string.flatMap(TaskStatus.init), status.isEnded {
                     terminal.progress("")
-                    return try succeeded(task, status)
+                    return (task, status)
                 }
-                terminal.progress(line(task, since: start))
             } catch  where error.status == .unreachable {
                 // The API may be restarting; the task does not depend on it.
                 terminal.progress("\(error.message); trying again")
@@ -57,29 +65,32 @@ enum TaskWait {
             if end.remaining == .zero {
                 terminal.progress("")
                 throw CommandError(
-                    .timedOut, "task \(id) has not ended within \(timeout.text)", hint: "wvsctl task get \(id) --wait")
+                    .timedOut, "task \(id) has not ended within \(timeout.text)", hint: "wvsctl task watch \(id)")
             }
         }
     }
 
-    private static func succeeded(_ task: JSONValue, _ status: TaskStatus) throws(CommandError) -> JSONValue {
-        if status == .succeeded { return task }
+    static func requireSuccess(_ task: JSONValue, _ status: TaskStatus) throws(CommandError) {
+        if status == .succeeded { return }
         let id = task.cell("task_id") ?? ""
         let code = task["error"]?.cell("code").map { " \($0):" } ?? ""
-        let message = task["error"]?.cell("message").map { " \($0)" } ?? ""
+        let message = task["error"]?.cell("message").map { " \(oneLine($0))" } ?? ""
         throw CommandError(
             .taskFailed,
-            "task \(id) is \(status.rawValue) after attempt \(task.cell("attempt") ?? "0"):\(code)\(message)")
+            "task \(id) is \(status.rawValue) after attempt \(task.cell("attempt") ?? "0"):\(code)\(message)",
+            hint: "wvsctl audit list --task-id \(id)")
     }
 
-    private static func line(_ task: JSONValue, since start: MonotonicTime) -> String {
+    /// Where a task stands, in one line.
+    static func line(_ task: JSONValue) -> String {
         var parts = [task.cell("op") ?? "", task.cell("status") ?? "", "attempt \(task.cell("attempt") ?? "0")"]
         if let progress = task["progress"], let phase = progress.cell("phase") {
             let total = progress.cell("entries_total").flatMap { $0 == "0" ? nil : " of \($0)" } ?? ""
             parts.append("\(phase) \(progress.cell("entries") ?? "0")\(total) entries")
+            if progress["frozen"] == true { parts.append("agent frozen") }
         }
         if let code = task["error"]?.cell("code") { parts.append("last error \(code)") }
-        return (parts + ["\((MonotonicTime.now - start).wholeMilliseconds / 1000) s"]).joined(separator: "  ")
+        return parts.joined(separator: "  ")
     }
 
     /// The task with its result's members beside its own, so that `--wait --json` answers what was asked for.
@@ -87,18 +98,17 @@ enum TaskWait {
         var shown: JSONObject = [:]
         for name in ["task_id", "wsid", "op", "status", "attempt"] { shown[name] = task[name] }
         for (name, value) in task["result"]?.object ?? [:] { shown[name] = value }
-        invocation.output.print(.object(shown)) { _ in
-            let receipt = task["result"]?["receipt"]
-            var fields: [(String, String?)] = []
-            for (name, value) in shown where name != "receipt" {
-                fields.append((name, JSONValue.object([name: value]).cell(name)))
-            }
-            if let consistency = receipt?.cell("consistency") { fields.append(("consistency", consistency)) }
-            if let window = receipt?["window_ms"]?.double {
-                fields.append(("frozen_for", "\((window * 10).rounded() / 10) ms"))
-            }
-            return fieldsText(fields, invocation.output.terminal)
+        let name = ["snapshot_id", "current_snapshot_id"].first { shown[$0] != nil } ?? "wsid"
+        guard [.table, .wide].contains(invocation.output.form) else {
+            return invocation.output.show(.object(shown), View(name: name, columns: []))
         }
+        let receipt = shown["receipt"]
+        shown["receipt"] = nil
+        if let consistency = receipt?["consistency"] { shown["consistency"] = consistency }
+        if let window = receipt?["window_ms"]?.double {
+            shown["frozen_for"] = .string("\((window * 10).rounded() / 10) ms")
+        }
+        invocation.output.show(.object(shown), View(name: name, columns: []))
     }
 }
 

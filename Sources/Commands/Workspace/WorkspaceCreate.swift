@@ -11,14 +11,16 @@ extension Command {
         example: "workspace create ws-1 --owner alice --wait"
     ) { invocation throws(CommandError) in
         guard let owner = invocation.option("--owner") else { throw CommandError(.usage, "--owner is required") }
-        var body: JSONObject = ["wsid": .string(invocation.argument("WSID")), "owner": .string(owner)]
+        let wsid = invocation.argument("WSID")
+        var body: JSONObject = ["wsid": .string(wsid), "owner": .string(owner)]
         for (option, member) in [("--uid", "uid"), ("--gid", "gid")] {
             if let number = try invocation.integer(option, in: 0...Int(Int32.max)) {
                 body[member] = .integer(Int64(number))
             }
         }
-        let key = idempotencyKey(invocation)
-        let answer = try invocation.client.write("POST", "/v1/workspaces", body: .object(body), key: key)
-        try TaskWait.follow(invocation, answer, taskMember: "init_task_id", key: key)
+        try Write(
+            method: "POST", path: "/v1/workspaces", body: .object(body), taskMember: "init_task_id",
+            sentence: "create workspace \(wsid)"
+        ).perform(invocation)
     }
 }

@@ -1,17 +1,25 @@
-import JSON
+extension View {
+    static let workspace = View(
+        name: "wsid",
+        columns: [
+            .member("wsid", "WSID"), .member("state", "STATE"), .member("owner", "OWNER"),
+            .member("current_snapshot_id", "CURRENT SNAPSHOT"), .member("created_at", "CREATED"),
+            .member("updated_at", "UPDATED", wide: true), .member("uid", "UID", wide: true),
+            .member("gid", "GID", wide: true), .member("current_path", "CURRENT PATH", wide: true),
+        ],
+        members: [
+            "wsid", "state", "owner", "uid", "gid", "root_path", "current_path", "current_snapshot_id", "created_at",
+            "updated_at",
+        ])
+}
 
 extension Command {
     static let workspaceGet = Command(
         "workspace", "get", "show a workspace", positionals: ["WSID"], example: "workspace get ws-1"
     ) { invocation throws(CommandError) in
-        let path = "/v1/workspaces/\(pathSegment(invocation.argument("WSID")))"
-        invocation.output.print(try invocation.client.get(path).body) { workspace in
-            let names = [
-                "wsid", "state", "owner", "uid", "gid", "root_path", "current_path", "current_snapshot_id",
-                "created_at",
-                "updated_at",
-            ]
-            return fieldsText(names.map { ($0, workspace.cell($0)) }, invocation.output.terminal)
-        }
+        invocation.output.show(try invocation.client.get(workspacePath(invocation)).body, .workspace)
     }
 }
+
+/// The path of the workspace that the command names.
+func workspacePath(_ invocation: Invocation) -> String { "/v1/workspaces/\(pathSegment(invocation.argument("WSID")))" }

@@ -3,9 +3,9 @@ struct Table {
     private let headings: [String]
     private var rows: [[String]] = []
 
-    init(_ headings: String...) { self.headings = headings }
+    init(_ headings: [String]) { self.headings = headings }
 
-    mutating func add(_ cells: String...) { rows.append(cells) }
+    mutating func add(_ cells: [String]) { rows.append(cells) }
 
     func text(_ terminal: Terminal) -> String {
         let widths = headings.indices.map { column in ([headings] + rows).map { $0[column].count }.max() ?? 0 }
@@ -28,6 +28,6 @@ func fieldsText(_ fields: [(String, String?)], _ terminal: Terminal) -> String {
     let width = fields.map(\.0.count).max() ?? 0
     return fields.map { name, value in
         let padding = String(repeating: " ", count: width - name.count + 2)
-        return terminal.paint(name, .dim) + padding + terminal.paint(state: value ?? "-")
+        return terminal.paint(name, .dim) + padding + terminal.paint(state: oneLine(value ?? "-"))
     }.joined(separator: "\n")
 }

@@ -44,6 +44,14 @@ struct Terminal {
         }
     }
 
+    /// Asks before something is destroyed; where nobody sits at a terminal it is as good as told.
+    func confirm(_ sentence: String) throws(CommandError) {
+        guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else { return }
+        writeToStandardError("\(sentence)? [y/N] ")
+        let answer = readLine()?.lowercased() ?? ""
+        guard answer == "y" || answer == "yes" else { throw CommandError(.failed, "not done") }
+    }
+
     func say(_ text: String) { writeToStandardError(text + "\n") }
 
     /// Draws over the line that the last call drew; an empty text wipes it.
