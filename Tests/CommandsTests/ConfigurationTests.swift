@@ -57,21 +57,23 @@ import Testing
         }
     }
 
+    private func url(_ path: String, _ values: [String: String], _ environment: [String: String]) throws -> String {
+        let output = Output(form: .table, terminal: Terminal(color: .never, environment: [:]), isVerbose: false)
+        let invocation = Invocation(
+            output: output, environment: environment.merging(["WVSCTL_CONFIG": path]) { $1 }, positionals: [:],
+            values: values)
+        return try invocation.client.baseURL
+    }
+
     @Test func anOptionGoesBeforeAVariableBeforeAContext() throws {
-        try withFile { path in
+        try withFile { path throws in
             #expect(run("context set lab --api-url http://context", path) == 0)
-            func url(_ values: [String: String], _ environment: [String: String]) throws -> String {
-                let output = Output(form: .table, terminal: Terminal(color: .never, environment: [:]), isVerbose: false)
-                return try Invocation(
-                    output: output, environment: environment.merging(["WVSCTL_CONFIG": path]) { $1 }, positionals: [:],
-                    values: values
-                ).client.baseURL
-            }
-            #expect(try url([:], [:]) == "http://context")
-            #expect(try url([:], ["WVS_API_URL": "http://variable"]) == "http://variable")
-            #expect(try url(["--api-url": "http://option"], ["WVS_API_URL": "http://variable"]) == "http://option")
-            #expect(try url(["--context": "lab"], ["WVS_API_URL": "http://variable"]) == "http://context")
-            #expect(throws: CommandError.self) { try url(["--api-url": "ftp://x"], [:]) }
+            #expect(try url(path, [:], [:]) == "http://context")
+            #expect(try url(path, [:], ["WVS_API_URL": "http://variable"]) == "http://variable")
+            #expect(
+                try url(path, ["--api-url": "http://option"], ["WVS_API_URL": "http://variable"]) == "http://option")
+            #expect(try url(path, ["--context": "lab"], ["WVS_API_URL": "http://variable"]) == "http://context")
+            #expect(throws: CommandError.self) { try url(path, ["--api-url": "ftp://x"], [:]) }
         }
     }
 }

@@ -92,7 +92,10 @@ struct Configuration: Equatable {
             members["metrics-url"] = context.metricsURL.map(JSONValue.string)
             list[name] = .object(members)
         }
-        return ["current-context": JSONValue(current), "contexts": .object(list)]
+        var members: JSONObject = [:]
+        members["current-context"] = current.map(JSONValue.string)
+        members["contexts"] = .object(list)
+        return .object(members)
     }
 
     /// Replaces the file at once, readable by its owner only.
