@@ -1,3 +1,5 @@
+import JSON
+
 extension Command {
     static let auditList = Command(
         "audit", "list", "list what was asked for, begun and ended, newest first", positionals: [],
@@ -16,18 +18,23 @@ extension Command {
                 ("wsid", invocation.option("--wsid")), ("task_id", task), ("action", invocation.option("--action")),
             ],
             View(
-                name: "audit_id",
+                name: "event_id",
                 columns: [
-                    .member("created_at", "TIME"), .member("action", "ACTION"), .member("wsid", "WSID"),
-                    .member("task_id", "TASK"),
-                    View.Column(title: "AFTER", isWide: false) {
-                        $0["after"]?.cell("status") ?? $0["after"]?.cell("state")
-                    },
-                    View.Column(title: "ERROR", isWide: false) { $0["error"]?.cell("code") },
-                    View.Column(title: "ACTOR", isWide: true) {
-                        $0["actor"]?.cell("addr") ?? $0["actor"]?.cell("type")
-                    },
+                    .member("ts", "TIME"), .member("action", "ACTION"), .member("wsid", "WSID"),
+                    .member("task_id", "TASK"), .init(title: "CHANGE", isWide: false, cell: change),
+                    .init(title: "ERROR", isWide: false) { $0["payload"]?["error"]?.cell("code") },
+                    .init(title: "ACTOR", isWide: true) { $0["actor"]?.cell("addr") ?? $0["actor"]?.cell("id") },
                     .member("request_id", "REQUEST", wide: true),
                 ]))
     }
+}
+
+/// From which state to which, of a task or of a workspace.
+private func change(_ event: JSONValue) -> String? {
+    func state(_ side: String) -> String? {
+        let value = event["payload"]?[side]
+        return value?.cell("status") ?? value?.cell("state")
+    }
+    guard let after = state("after") else { return nil }
+    return state("before").map { "\($0) to \(after)" } ?? after
 }

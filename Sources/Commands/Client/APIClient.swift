@@ -71,8 +71,8 @@ final class APIClient {
         return switch status {
         case 400: CommandError(.usage, message, hint: hint)
         case 401, 403: CommandError(.unauthorized, message, hint: hint)
-        case 404, 410: CommandError(.notFound, message, hint: hint)
-        case 409, 412: CommandError(.conflict, message, hint: hint)
+        case 404: CommandError(.notFound, message, hint: hint)
+        case 409, 410, 412: CommandError(.conflict, message, hint: hint)
         case 503: CommandError(.unreachable, message, hint: hint)
         default: CommandError(.failed, message, hint: hint)
         }
