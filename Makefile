@@ -17,7 +17,7 @@ endif
 NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent clone-bench
 FORMATTED := Package.swift Sources Tests sidecar
 
-.PHONY: help bootstrap build build-debug test lint fmt generate demo up down bench clean
+.PHONY: help bootstrap build build-debug test lint fmt generate demo up down fuzz-api bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ up: $(PROGRAMS) ## Start a stack that keeps running, and print its addresses
 
 down: ## Stop what `make up` started
 	@scripts/stack.sh down
+
+fuzz-api: $(PROGRAMS) ## Fuzz the HTTP API with schemathesis from PyPI (CONFIG=debug for debug programs)
+	@WVS_BIN=$(BIN) scripts/fuzz-api.sh
 
 bench: build ## Measure what the project promises, side by side with what it is compared to
 	@WVS_BIN=bin scripts/bench.sh

@@ -68,7 +68,8 @@ import Testing
             (#"{"owner":"a"}"#, "wsid"), (#"{"wsid":"ws-1"}"#, "owner"), (#"{"wsid":"ws-1","owner":""}"#, "owner"),
             (#"{"wsid":"WS-1","owner":"a"}"#, "wsid"), (#"{"wsid":"ws-","owner":"a"}"#, "wsid"),
             (#"{"wsid":7,"owner":"a"}"#, "wsid"), (#"{"wsid":"ws-1","owner":"a","uid":"0"}"#, "uid"),
-            (#"{"wsid":"ws-1","owner":"a","gid":-1}"#, "gid"),
+            (#"{"wsid":"ws-1","owner":"a","gid":-1}"#, "gid"), (#"{"wsid":"ws-1","owner":"a","uid":1.5}"#, "uid"),
+            (#"{"wsid":"ws-1","owner":"a","uid":1e300}"#, "uid"), (#"{"wsid":"ws-1","owner":"a","uid":1e999}"#, "JSON"),
             (#"{"wsid":"ws-1","owner":"a","gid":2147483648}"#, "gid"),
             (#"{"wsid":"ws-1","owner":"a","colour":"red"}"#, "colour"),
             (#"{"wsid":"ws-1","owner":"a","owner":"b"}"#, "owner"), (#"["wsid"]"#, "array"), ("nonsense", "JSON"),
@@ -87,6 +88,37 @@ import Testing
             #expect(problem["code"] == "WVS_BAD_REQUEST")
             #expect(problem["detail"]?.string?.contains(named) == true, "\(answer.text)")
             #expect(try await api.count("SELECT count(*) FROM wvs.workspaces") == 0)
+        }
+    }
+
+    @Test("a whole number may be written as a fraction of nothing, and is the same request")
+    func wholeNumbers() async throws {
+        try await TestAPI.with { api in
+            var answers: [String] = []
+            for uid in ["7", "7.0", "0.7e1"] {
+                let answer = try await RawConnection.request(
+                    "POST", "/v1/workspaces", at: api.address,
+                    headers: [("Idempotency-Key", "k"), ("Content-Type", "application/json")],
+                    body: #"{"wsid":"ws-1","owner":"a","uid":\#(uid)}"#)
+                #expect(answer.status == 202)
+                answers.append(answer.text)
+            }
+            #expect(Set(answers).count == 1)
+        }
+    }
+
+    @Test("a member that may be left out may be null too")
+    func nulls() async throws {
+        try await TestAPI.with { api in
+            let body: JSONValue = ["wsid": "ws-1", "owner": "alice", "uid": .null, "gid": .null]
+            #expect(try await api.post("/v1/workspaces", body, key: "k").status == 202)
+            #expect(try await api.get("/v1/workspaces/ws-1").json["uid"] == .null)
+            try await api.setState(.active)
+            let path = "/v1/workspaces/ws-1"
+            #expect(try await api.post("\(path)/snapshots", ["message": .null], key: "k").status == 202)
+            let set: JSONValue = ["snapshot_id": .string(try await api.makeSnapshot()), "discard": .null]
+            #expect(try await api.post("\(path)/current:set", set, key: "k").status == 202)
+            #expect(try await api.post("/v1/workspaces", ["wsid": .null, "owner": "a"], key: "k").status == 400)
         }
     }
 

@@ -72,7 +72,9 @@ class Check:
         if content is None:
             yield f"{where}: {media} is not documented"
             return
-        body = json.loads(exchange["body"]) if media.endswith("json") else exchange["body"]
+        body = exchange["body"]
+        if media.endswith(("json", "yaml")):
+            body = yaml.safe_load(body) if media.endswith("yaml") else json.loads(body)
         yield from self.validate(body, content["schema"], where)
 
     def examples(self, route, operation):

@@ -99,7 +99,7 @@ paths:
           links:
             task:
               operationId: getTask
-              parameters: {task_id: $response.body#/init_task_id}
+              parameters: {task_id: $response.body#/init_task_id, Prefer: wait=10}
             cancel:
               operationId: cancelTask
               parameters: {task_id: $response.body#/init_task_id}
@@ -409,6 +409,18 @@ paths:
                     message: null
                     fs_path: /ws/agent-7/snapshots/019c6a40-1f5e-7d7c-8a52-9b0a7d6c5e4f
                     created_at: "2026-02-17T12:02:00.000001Z"
+          links:
+            setCurrent:
+              operationId: setCurrent
+              parameters:
+                wsid: $request.path.wsid
+              requestBody:
+                snapshot_id: $response.body#/snapshot_id
+            drop:
+              operationId: dropSnapshot
+              parameters:
+                wsid: $request.path.wsid
+                snapshot_id: $response.body#/snapshot_id
         "400": {$ref: "#/components/responses/BadRequest"}
         "404": {$ref: "#/components/responses/NotFound"}
         "503": {$ref: "#/components/responses/Unavailable"}
@@ -577,7 +589,7 @@ paths:
           in: header
           description: >-
             `wait=N` (RFC 7240): answer when the task has ended, or after N seconds, 60 at most. What can not be read is ignored.
-          schema: {type: string, pattern: "^[ -~]*$"}
+          schema: {type: string}
           example: wait=30
       responses:
         "200":
@@ -668,6 +680,12 @@ paths:
               operationId: dropSnapshot
               parameters:
                 wsid: $response.body#/wsid
+                snapshot_id: $response.body#/params/snapshot_id
+            setCurrent:
+              operationId: setCurrent
+              parameters:
+                wsid: $response.body#/wsid
+              requestBody:
                 snapshot_id: $response.body#/params/snapshot_id
         "400": {$ref: "#/components/responses/BadRequest"}
         "404": {$ref: "#/components/responses/NotFound"}
@@ -894,11 +912,15 @@ paths:
             X-Request-Id: {$ref: "#/components/headers/RequestId"}
           content:
             application/yaml:
-              schema: {type: string}
+              schema:
+                type: object
+                required: [openapi, info, paths]
               examples:
                 beginning:
-                  value: |
+                  value:
                     openapi: 3.1.0
+                    info: {title: Workspace Versioning Service, version: "1"}
+                    paths: {}
         default: {$ref: "#/components/responses/Error"}
 
 components:
@@ -938,7 +960,7 @@ components:
       description: >-
         Under which the request is known in logs, audit and task: 1 to 128 visible ASCII characters. Without one, or with one that is not fit, the
         service makes one up.
-      schema: {type: string, pattern: "^[ -~]*$"}
+      schema: {type: string}
       example: req-1
     TraceParent:
       name: traceparent
@@ -946,14 +968,18 @@ components:
       description: >-
         W3C Trace Context. It goes into the task's `params` and from there to the executor; all their log lines name the trace. What is
         malformed is ignored.
-      schema: {type: string, pattern: "^[ -~]*$"}
+      schema: {type: string}
       example: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
     Cursor:
       name: cursor
       in: query
-      description: "`next_cursor` of the page before; opaque. Empty, or left out, is the first page."
+      description: >-
+        `next_cursor` of the page before. Empty, or left out, is the first page. Opaque: the pattern is for generators of tests, not for
+        clients, and may change.
       allowEmptyValue: true
-      schema: {type: string, pattern: "^([0-9a-f]{2})*$", maxLength: 512}
+      schema:
+        type: string
+        pattern: "^((3[0-9]){1,17}2e(3[0-9]){1,18})?$"
     Limit:
       name: limit
       in: query
@@ -1005,7 +1031,7 @@ components:
       links:
         task:
           operationId: getTask
-          parameters: {task_id: $response.body#/task_id}
+          parameters: {task_id: $response.body#/task_id, Prefer: wait=10}
         cancel:
           operationId: cancelTask
           parameters: {task_id: $response.body#/task_id}

@@ -57,7 +57,10 @@ struct Body {
 
     mutating func integer(_ name: String, in range: ClosedRange<Int>) throws(APIError) -> Int? {
         guard let value = take(name) else { return nil }
-        guard let number = value.integer else { throw mistyped(name, value, "a whole number") }
+        // 7.0 is a whole number too (JSON Schema, section 6.1.1); canonical JSON writes both the same.
+        guard let number = value.double, number == number.rounded() else {
+            throw mistyped(name, value, "a whole number")
+        }
         guard let number = Int(exactly: number), range.contains(number) else {
             throw .badRequest("\(name) must be \(range.lowerBound) to \(range.upperBound)")
         }
@@ -79,7 +82,9 @@ struct Body {
 
     private mutating func take(_ name: String) -> JSONValue? {
         known.insert(name)
-        return members[name].flatMap { $0.isNull ? nil : $0 }
+        // Spelled out: a literal nil would be JSON's null, which is a value.
+        guard let value = members[name], !value.isNull else { return Optional.none }
+        return value
     }
 
     private func mistyped(_ name: String, _ value: JSONValue, _ expected: String) -> APIError {
