@@ -76,13 +76,23 @@ final class Sandbox: Sendable {
     /// The folder of its cgroup; empty where there is none.
     let cgroup: String
 
-    init(
+    convenience init(
         _ workspace: TestWorkspace, _ script: String, options: [String] = [], environment: [String: String] = [:]
+    ) async throws {
+        try await self.init(
+            workspace.path, state: "\(workspace.mount)/state", ["/bin/sh", "-c", script], options: options,
+            environment: environment)
+    }
+
+    /// - Parameters:
+    ///   - path: the workspace's folder, as the sidecar sees it.
+    ///   - state: the folder of its state file.
+    init(
+        _ path: String, state: String, _ command: [String], options: [String] = [], environment: [String: String] = [:]
     ) async throws {
         sidecar = try ProgramProcess(
             "wvs-sidecar",
-            arguments: ["run", "--workspace", workspace.path, "--state-dir", "\(workspace.mount)/state"] + options
-                + ["--", "/bin/sh", "-c", script],
+            arguments: ["run", "--workspace", path, "--state-dir", state] + options + ["--"] + command,
             environment: environment)
         let line = try await sidecar.line { $0.contains("agent started") }
         agent = CInt(Self.field("pid", of: line)) ?? 0

@@ -6,12 +6,12 @@ import RuntimeCore
 enum FileSource: Sendable {
     /// A descriptor of a process; `thread` is the process itself unless that thread has a table of its own.
     case descriptor(process: ProcessID, thread: ProcessID, number: CInt)
-    /// A shared mapping, as `/proc/<pid>/map_files` names it.
-    case mapping(process: ProcessID, range: String)
+    /// A shared mapping, as `/proc/<tid>/map_files` names it; `thread` is one that lives.
+    case mapping(process: ProcessID, thread: ProcessID, range: String)
 
     var process: ProcessID {
         switch self {
-        case .descriptor(let process, _, _), .mapping(let process, _): process
+        case .descriptor(let process, _, _), .mapping(let process, _, _): process
         }
     }
 
@@ -28,14 +28,14 @@ enum FileSource: Sendable {
                 let link = "/proc/\(process)/task/\(thread)/fd/\(number)"
                 return try reopen(link, flags: Self.appendFlag(process, thread, number), expecting: identity)
             }
-        case .mapping(let process, let range):
-            let link = "/proc/\(process)/map_files/\(range)"
+        case .mapping(_, let thread, let range):
+            let link = "/proc/\(thread)/map_files/\(range)"
             do throws(SystemError) {
                 return try reopen(link, flags: 0, expecting: identity)
             } catch  where error.errno == EPERM {
                 // The link asks for a capability; the file's own name may do without.
                 guard let path = ProcFS.target(link) else { throw error }
-                return try reopen("/proc/\(process)/root\(path)", flags: 0, expecting: identity)
+                return try reopen("/proc/\(thread)/root\(path)", flags: 0, expecting: identity)
             }
         }
     }

@@ -15,12 +15,19 @@ package struct FlushBarrier {
         package let files: [File]
         /// Processes that could not be looked into.
         package let closedProcesses: [ProcessID]
+        /// Processes with files that only an io_uring of theirs holds.
+        package let hiddenFiles: [ProcessID]
+
+        /// Whether no other file was open for writing.
+        package var isComplete: Bool { closedProcesses.isEmpty && hiddenFiles.isEmpty }
+        package static let nothing = Outcome(files: [], closedProcesses: [], hiddenFiles: [])
 
         package var flushedCount: Int { files.count(where: \.isFlushed) }
 
         /// What the privileges did not suffice for, in words; nil where everything was flushed.
         package var shortfall: String? {
             if let process = closedProcesses.first { return "no access to the open files of process \(process)" }
+            if let process = hiddenFiles.first { return "no access to the io_uring files of process \(process)" }
             return files.first { !$0.isFlushed }.map { "no right to flush \($0.path)" }
         }
     }
@@ -49,7 +56,7 @@ package struct FlushBarrier {
             scan.visit(process)
         }
         let dirty = scan.files.values.sorted { $0.path < $1.path }
-        if dirty.isEmpty { return Outcome(files: [], closedProcesses: scan.closed) }
+        if dirty.isEmpty { return Outcome(files: [], closedProcesses: scan.closed, hiddenFiles: scan.hidden) }
         let crew = try FlushCrew(dirty, isLocal: files.isLocal)
         while !crew.wait(atMost: .milliseconds(5)) {
             guard stillWanted() else {
@@ -57,6 +64,6 @@ package struct FlushBarrier {
                 throw FreezerError(.flush, "the flush of \(crew.current ?? "a file") was not done in time")
             }
         }
-        return Outcome(files: try crew.results(), closedProcesses: scan.closed)
+        return Outcome(files: try crew.results(), closedProcesses: scan.closed, hiddenFiles: scan.hidden)
     }
 }

@@ -91,7 +91,7 @@ final class FlushCrew: Sendable {
             }
         }
         // A process that was killed while frozen has closed its files, and closing hands its data over.
-        return file.sources.allSatisfy { ProcessTable.status($0.process) == nil }
+        return file.sources.allSatisfy { ProcessTable.livingThreads(of: $0.process).isEmpty }
     }
 }
 

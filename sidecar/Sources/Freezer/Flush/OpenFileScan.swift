@@ -17,20 +17,31 @@ struct OpenFileScan {
     private(set) var files: [FileIdentity: DirtyFile] = [:]
     /// Processes that we may not look into.
     private(set) var closed: [ProcessID] = []
+    /// Processes that have given files to an io_uring, which may write to them and which nobody can reach.
+    private(set) var hidden: [ProcessID] = []
 
     init(devices: Set<UInt64>) { self.devices = devices }
 
     /// Adds what `process` holds. One that has ended holds nothing.
     mutating func visit(_ process: ProcessID) {
+        // The leader may have ended long before the others (pthread_exit); /proc/<pid> shows its tables, which are empty then.
+        let living = ProcessTable.livingThreads(of: process)
         var tables: [ProcessID] = []
-        for thread in ProcessTable.threads(of: process) where !tables.contains(where: { sharesFiles($0, thread) }) {
+        for thread in living where !tables.contains(where: { sharesFiles($0, thread) }) {
             tables.append(thread)
+            attempt(process) { scan throws(SystemError) in try scan.visitDescriptors(of: process, thread: thread) }
         }
+        // All threads of a process share its memory.
+        guard let thread = living.first else { return }
+        attempt(process) { scan throws(SystemError) in try scan.visitMappings(of: process, thread: thread) }
+    }
+
+    /// One part that may not be looked into does not hide the others.
+    private mutating func attempt(_ process: ProcessID, _ look: (inout Self) throws(SystemError) -> Void) {
         do {
-            for thread in tables { try visitDescriptors(of: process, thread: thread) }
-            try visitMappings(of: process)
+            try look(&self)
         } catch {
-            if error.errno != ENOENT, error.errno != ESRCH { closed.append(process) }
+            if error.errno != ENOENT, error.errno != ESRCH, !closed.contains(process) { closed.append(process) }
         }
     }
 
@@ -45,19 +56,32 @@ struct OpenFileScan {
             let name = String(number)
             // The link's own mode tells how the file was opened and costs no visit to the file's file system.
             guard let link = try? identify(name, in: directory.raw, follow: false), link.isOpenForWriting,
-                let file = try? identify(name, in: directory.raw), file.isRegular,
-                devices.contains(file.identity.device)
+                let file = try? identify(name, in: directory.raw)
             else { continue }
+            if file.isNameless, hidesFiles(process, thread, number, ProcFS.target(name, in: directory.raw)) {
+                hidden.append(process)
+            }
+            guard file.isRegular, devices.contains(file.identity.device) else { continue }
             let source = FileSource.descriptor(process: process, thread: thread, number: number)
             note(file.identity, source) { ProcFS.target(name, in: directory.raw) ?? "\(folder)/\(name)" }
         }
     }
 
-    private mutating func visitMappings(of process: ProcessID) throws(SystemError) {
-        let maps = try ProcFS.read("/proc/\(process)/maps")
+    /// Whether a descriptor is an io_uring with files of its own, which no table of descriptors shows.
+    private func hidesFiles(_ process: ProcessID, _ thread: ProcessID, _ number: CInt, _ target: String?) -> Bool {
+        guard target == "anon_inode:[io_uring]" else { return false }
+        // Unreadable means that nobody knows.
+        guard let text = try? ProcFS.read("/proc/\(process)/task/\(thread)/fdinfo/\(number)") else { return true }
+        return text.split(separator: UInt8(ascii: "\n")).contains { line in
+            line.starts(with: "UserFiles:".utf8) && line.contains { $0 >= UInt8(ascii: "1") && $0 <= UInt8(ascii: "9") }
+        }
+    }
+
+    private mutating func visitMappings(of process: ProcessID, thread: ProcessID) throws(SystemError) {
+        let maps = try ProcFS.read("/proc/\(thread)/maps")
         for line in maps.split(separator: UInt8(ascii: "\n")) {
             guard let mapping = Mapping(line, sharedOnly: true), mapping.inode != 0 else { continue }
-            let link = "/proc/\(process)/map_files/\(mapping.range)"
+            let link = "/proc/\(thread)/map_files/\(mapping.range)"
             // Its mode is that of the file's opening: a mapping that mprotect(2) made read-only may still be dirty.
             if let status = try? identify(link, follow: false), !status.isOpenForWriting { continue }
             // Following the link asks for a capability; without it the line's own numbers must do.
@@ -65,7 +89,7 @@ struct OpenFileScan {
             if let followed, !followed.isRegular { continue }
             let identity = followed?.identity ?? FileIdentity(device: mapping.device, inode: mapping.inode)
             guard devices.contains(identity.device) else { continue }
-            note(identity, .mapping(process: process, range: mapping.range)) {
+            note(identity, .mapping(process: process, thread: thread, range: mapping.range)) {
                 String(decoding: mapping.name, as: UTF8.self)
             }
         }

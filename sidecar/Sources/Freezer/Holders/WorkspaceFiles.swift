@@ -10,7 +10,7 @@ package struct WorkspaceFiles: Sendable {
     /// The workspace's folder within its file system, whatever it is mounted as; nil where the mount table does not tell.
     let place: Place?
     /// A clone on this machine reads the same page cache as the agent writes.
-    let isLocal: Bool
+    package let isLocal: Bool
 
     /// Where this process's mounts show a live tree under another name: whoever works there stays in the old tree after
     /// `current` has moved on.

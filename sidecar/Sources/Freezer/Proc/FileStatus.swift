@@ -18,6 +18,8 @@ struct FileStatus {
 
     var isRegular: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFREG) }
     var isDirectory: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFDIR) }
+    /// What the kernel makes without a file system: an epoll, an io_uring.
+    var isNameless: Bool { mode & UInt32(S_IFMT) == 0 }
     /// Of a link below /proc/<pid>/fd or map_files: the file was opened for writing.
     var isOpenForWriting: Bool { mode & UInt32(S_IWUSR) != 0 }
 }

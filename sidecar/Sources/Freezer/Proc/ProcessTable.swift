@@ -41,6 +41,14 @@ package enum ProcessTable {
     /// The threads of a process; none once it is gone.
     package static func threads(of pid: ProcessID) -> [ProcessID] { (try? ProcFS.numbers("/proc/\(pid)/task")) ?? [] }
 
+    /// The threads of a process that have not ended: the leader may have, and then shows neither files nor memory.
+    static func livingThreads(of pid: ProcessID) -> [ProcessID] {
+        threads(of: pid).filter { thread in
+            guard let status = status(at: "/proc/\(pid)/task/\(thread)/stat") else { return false }
+            return status.state != UInt8(ascii: "Z") && status.state != UInt8(ascii: "X")
+        }
+    }
+
     /// Children, their children and so on of `ancestor`, without those below any of `except`.
     package static func descendants(of ancestor: ProcessID, except: Set<ProcessID>) throws(SystemError) -> [ProcessID] {
         var children: [ProcessID: [ProcessID]] = [:]

@@ -74,7 +74,13 @@ final class SandboxAgent: FrozenAgent {
         let outcome = try described { () throws(FreezerError) in
             // `armLease` came before and has set it.
             guard let files else { throw FreezerError(.flush, "nothing was frozen") }
-            return try barrier.flush(frozen, of: files, stillWanted: stillWanted)
+            #if FAILPOINTS
+                if UnsafeFlush.isAsked { return FlushBarrier.Outcome.nothing }
+            #endif
+            let outcome = try barrier.flush(frozen, of: files, stillWanted: stillWanted)
+            // Whoever was killed while frozen hands its data over as it ends: until then the set does not stand still.
+            if !files.isLocal { try freezer.freeze(until: deadline) }
+            return outcome
         }
         Failpoint.hit("sidecar.flushed")
         let held = outcome.files.map {
@@ -82,7 +88,7 @@ final class SandboxAgent: FrozenAgent {
         }
         return FlushReport(
             flushedFiles: outcome.flushedCount,
-            openFiles: OpenFiles(complete: outcome.closedProcesses.isEmpty, files: held),
+            openFiles: OpenFiles(complete: outcome.isComplete, files: held),
             doubt: outcome.shortfall ?? outsider.map { "outside the frozen set, \($0)" })
     }
 

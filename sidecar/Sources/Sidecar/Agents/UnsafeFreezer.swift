@@ -20,4 +20,10 @@ import RuntimeCore
         func contains(_ process: ProcessID) -> Bool { real.contains(process) }
         func population() throws(FreezerError) -> Population { try real.population() }
     }
+
+    /// Says that everything was flushed, and flushes nothing: `WVS_TEST_UNSAFE_NO_FLUSH=1`, in debug builds only, for the test
+    /// that must then find writes missing on another mount.
+    enum UnsafeFlush {
+        static var isAsked: Bool { getenv("WVS_TEST_UNSAFE_NO_FLUSH") != nil }
+    }
 #endif

@@ -1,0 +1,75 @@
+import Quiesce
+import RuntimeCore
+import TestSupport
+import Testing
+
+/// The flush barrier on a network file system: what the agent has written through one mount, and not flushed, is in the clone that
+/// is taken through another.
+@Suite(.serialized) struct RemoteFlushTests {
+    @Test("A hundred clones through another mount miss nothing of what an agent has written that never flushes")
+    func missesNothing() async throws {
+        try await RemoteWorkspace.with { workspace in
+            let agent = try await BufferingAgent(in: workspace)
+            var steps: UInt64 = 0
+            var windows: [Double] = []
+            for round in 1...100 {
+                let freeze = try workspace.executor.freeze()
+                let counters = agent.counters
+                let clone = try workspace.clone()
+                #expect(agent.counters == counters, "it stands still")
+                #expect(freeze.consistency == .quiesced)
+                let receipt = try freeze.resume()
+                #expect(receipt.isHeld)
+                windows.append(receipt.window.milliseconds)
+                let faults = agent.faults(in: clone, counters: counters)
+                #expect(faults.isEmpty, "round \(round): \(faults)")
+                let sum = counters.reduce(0, +)
+                #expect(sum > steps || round == 1, "the agent works between two clones")
+                steps = sum
+                #expect(await eventually { agent.counters.reduce(0, +) > steps })
+            }
+            print(
+                "100 clones on another mount, \(steps) buffered records: nothing is missing; the agent stood still for "
+                    + "\(windows.sorted()[50]) ms (median), clone included")
+        }
+    }
+
+    /// Otherwise the test above proves nothing.
+    @Test("Without the barrier the same clones lose data")
+    func losesWithoutBarrier() async throws {
+        try await RemoteWorkspace.with { workspace in
+            let agent = try await BufferingAgent(in: workspace, environment: ["WVS_TEST_UNSAFE_NO_FLUSH": "1"])
+            var lacking: Set<String> = []
+            for _ in 1...10 {
+                let freeze = try workspace.executor.freeze()
+                let counters = agent.counters
+                let faults = agent.faults(in: try workspace.clone(), counters: counters)
+                #expect(try freeze.resume().isHeld)
+                lacking.formUnion(faults.map { String($0.prefix { $0 != " " }) })
+                #expect(await eventually { agent.counters != counters })
+            }
+            print("without the flush barrier clones lack data of: \(lacking.sorted().joined(separator: ", "))")
+            #expect(lacking == Set(BufferingAgent.ways + ["sealed"]))
+        }
+    }
+
+    @Test("Thousands of open files with a buffered write each are all in the clone")
+    func flushesThousands() async throws {
+        try await RemoteWorkspace.with { workspace in
+            let agent = try await BufferingAgent(in: workspace, many: 2000)
+            let freeze = try workspace.executor.freeze(lease: .seconds(60), timeout: .seconds(60))
+            let counters = agent.counters
+            let clone = try workspace.clone()
+            let flushed = freeze.acknowledgements.values.first?.flushedFiles ?? 0
+            #expect(try freeze.resume().isHeld)
+            #expect(flushed >= 2000)
+            #expect(agent.faults(in: clone, counters: counters).isEmpty)
+            let wrong = (0..<2000).filter { number in
+                let digits = String(number)
+                let name = "crowd/" + String(repeating: "0", count: 5 - digits.utf8.count) + digits
+                return clone[name] != BufferingAgent.record(UInt64(number))
+            }
+            #expect(wrong.isEmpty, "\(wrong.count) files lack their record")
+        }
+    }
+}
