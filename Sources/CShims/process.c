@@ -7,7 +7,9 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -62,6 +64,22 @@ int64_t wvs_file_system_type(const char *path) {
 
 int wvs_start_writeback(int file) { return sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE); }
 
+int wvs_open_terminal(int ends[2]) {
+    struct winsize size = {.ws_row = 24, .ws_col = 250};
+    char name[64];
+    ends[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (ends[0] == -1) return -1;
+    if (grantpt(ends[0]) == 0 && unlockpt(ends[0]) == 0 && ptsname_r(ends[0], name, sizeof name) == 0 &&
+        ioctl(ends[0], TIOCSWINSZ, &size) == 0) {
+        ends[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (ends[1] != -1) return 0;
+    }
+    int error = errno;
+    close(ends[0]);
+    errno = error;
+    return -1;
+}
+
 struct failure {
     int errno_;
     const char *step; // the child shares the parent's image until exec, so a literal's address holds in both
@@ -80,6 +98,12 @@ __attribute__((noreturn)) static void become(const struct wvs_launch *launch, in
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpriority(PRIO_PROCESS, 0, launch->nice);
+    if (launch->set_output) {
+        int null = open("/dev/null", O_RDONLY);
+        if (null == -1 || dup2(null, 0) == -1) fail(report, "dup2");
+        if (dup2(launch->output, 1) == -1 || dup2(launch->error, 2) == -1) fail(report, "dup2");
+        if (null > 2) close(null);
+    }
     if (launch->new_session && setsid() == -1) fail(report, "setsid");
     if (launch->directory >= 0 && fchdir(launch->directory) == -1) fail(report, "fchdir");
     if (launch->set_user) {

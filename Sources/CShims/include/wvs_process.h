@@ -56,11 +56,17 @@ struct wvs_launch {
     int new_session; // whether it leads a session of its own
     int nice;       // the caller may have raised its own
     int use_clone3; // 0: _Fork, then a write to `procs`
+    int set_output; // whether output and error count, which become its descriptors 1 and 2; 0 is then /dev/null
+    int output, error;
 
     pid_t pid;         // result
     int pidfd;         // result; the caller closes it
     const char *step;  // result: the call that failed
 };
+
+/// Makes a terminal, 250 columns wide: ends[0] is what reads its screen, ends[1] what a program gets as its descriptors. Of
+/// nobody's session.
+int wvs_open_terminal(int ends[2]);
 
 /// Starts a program with an empty signal mask and SIGPIPE at its default. 0, or the errno of `step`, in the parent or in
 /// the child before exec(2). Between fork and exec only async-signal-safe calls are made.

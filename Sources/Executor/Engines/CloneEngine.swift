@@ -32,7 +32,7 @@ package protocol CloneEngine: Sendable {
     /// - Parameter onFailure: what happens to an incomplete clone.
     /// - Returns: what was counted; nil where this engine does not look at entries.
     /// - Throws: `CancellationError` within 100 ms of a cancellation, plus the time of a removal; `SystemError` with the path
-    ///   of the entry, for example ENOSPC; `NestedMount`; `NestedSubvolumes`; `TreeChanged`.
+    ///   of the entry, for example ENOSPC; `NestedMount`; `NestedSubvolumes`; `TreeChanged`; `JuiceFSFailed`.
     func clone(
         from: CInt, _ source: String, to: CInt, _ target: String, as purpose: ClonePurpose, onFailure: PartialClone,
         progress: CloneProgress, cancellation: Cancellation
@@ -105,10 +105,13 @@ package struct ClonePromises: Equatable, Sendable {
     package let isAtomic: Bool
     /// It takes the same time whatever the size.
     package let isConstantTime: Bool
+    /// It survives a crash of the machine without being synced.
+    package let isDurable: Bool
 
-    package init(isAtomic: Bool, isConstantTime: Bool) {
+    package init(isAtomic: Bool, isConstantTime: Bool, isDurable: Bool = false) {
         self.isAtomic = isAtomic
         self.isConstantTime = isConstantTime
+        self.isDurable = isDurable
     }
 }
 

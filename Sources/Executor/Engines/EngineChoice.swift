@@ -4,6 +4,7 @@ import RuntimeCore
 package enum EngineChoice: String, CaseIterable, Sendable {
     /// The first of the others, in this order, that works on the file system.
     case auto
+    case juicefs
     case btrfs
     case reflink
     case copy
@@ -13,32 +14,38 @@ package enum EngineChoice: String, CaseIterable, Sendable {
     /// - Parameters:
     ///   - threads: `EXECUTOR_CLONE_THREADS`; 0 means one for each core.
     ///   - passedOver: is told, with `auto`, which engines do not work there.
-    /// - Throws: `EngineUnusable` where the engine that was asked for does not work there.
+    /// - Throws: `EngineUnusable` where the engine that was asked for does not work there; `EngineRefused`.
     package func engine(
         mount: CInt, threads: Int, passedOver: (EngineUnusable) -> Void = { _ in }
     ) throws -> any CloneEngine {
-        switch self {
-        case .auto:
-            for choice in Self.allCases where choice != .auto && choice != .copy {
-                do {
-                    return try choice.engine(mount: mount, threads: threads)
-                } catch let unusable as EngineUnusable {
-                    passedOver(unusable)
-                }
-            }
-            return try Self.copy.engine(mount: mount, threads: threads)
-        case .btrfs: return try usable(BtrfsEngine(threads: threads), mount)
-        case .reflink: return try usable(TreeWalkEngine.reflink(threads: threads), mount)
-        case .copy: return try usable(TreeWalkEngine.copy(threads: threads), mount)
-        }
+        try engine(mount: mount, engines: candidates(threads: threads), passedOver: passedOver)
     }
 
-    private func usable(_ engine: any CloneEngine, _ mount: CInt) throws(EngineUnusable) -> any CloneEngine {
-        do {
-            try engine.probe(mount: mount)
-            return engine
-        } catch {
-            throw EngineUnusable(engine: engine.name, cause: String(describing: error))
+    func engine(
+        mount: CInt, engines: [any CloneEngine], passedOver: (EngineUnusable) -> Void = { _ in }
+    ) throws -> any CloneEngine {
+        var last: EngineUnusable?
+        for engine in engines {
+            if let last { passedOver(last) }
+            do {
+                try engine.probe(mount: mount)
+                return engine
+            } catch let refused as EngineRefused {
+                throw refused
+            } catch {
+                last = EngineUnusable(engine: engine.name, cause: String(describing: error))
+            }
+        }
+        throw last ?? EngineUnusable(engine: rawValue, cause: "there is no such engine")
+    }
+
+    private func candidates(threads: Int) -> [any CloneEngine] {
+        switch self {
+        case .auto: Self.allCases.filter { $0 != .auto }.flatMap { $0.candidates(threads: threads) }
+        case .juicefs: [JuiceFSEngine(threads: threads)]
+        case .btrfs: [BtrfsEngine(threads: threads)]
+        case .reflink: [TreeWalkEngine.reflink(threads: threads)]
+        case .copy: [TreeWalkEngine.copy(threads: threads)]
         }
     }
 }
@@ -49,4 +56,12 @@ package struct EngineUnusable: Error, Equatable, CustomStringConvertible {
     package let cause: String
 
     package var description: String { "the engine \(engine) does not work on this file system: \(cause)" }
+}
+
+/// What is mounted there is not to be cloned, by whatever engine: `auto` does not look for another.
+package struct EngineRefused: Error, Equatable, CustomStringConvertible {
+    package let engine: String
+    package let cause: String
+
+    package var description: String { "refused by the engine \(engine): \(cause)" }
 }

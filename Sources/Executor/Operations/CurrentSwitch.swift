@@ -86,7 +86,7 @@ struct CurrentSwitch: WorkspaceOperation {
         try staging.createRecord(origin, owner: context.settings.control)
         try folder.root.makeLink(link, to: path)
         attempt.progress.enter(.syncing)
-        try staging.sync(attempt.cancellation)
+        if !treeClone.isDurable { try staging.sync(attempt.cancellation) }
         Failpoint.hit("executor.set.after_sync")
         return origin
     }

@@ -63,7 +63,7 @@ struct SnapshotCreation: WorkspaceOperation {
             entries: clone.entries, bytes: clone.bytes, createdAt: Timestamp.now.description,
             receipt: ReceiptRecord(receipt))
         try staging.createRecord(manifest, owner: context.settings.control)
-        try staging.sync(attempt.cancellation)
+        if !treeClone.isDurable { try staging.sync(attempt.cancellation) }
         Failpoint.hit("executor.snapshot.after_sync")
         try attempt.cancellation.check()
         attempt.progress.enter(.publishing)

@@ -40,6 +40,9 @@ struct TreeClone {
         self.op = op
     }
 
+    /// Whether the clone is on disk once `complete` has returned.
+    var isDurable: Bool { engine.promises.isDurable }
+
     func prepare() throws {
         try counting {
             try engine.prepare(from: source.folder.raw, source.name, cancellation: attempt.cancellation)

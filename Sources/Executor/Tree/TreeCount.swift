@@ -5,10 +5,13 @@ private import Synchronization
 
 /// Counts what a tree consists of, reading nothing but directories and sizes.
 enum TreeCount {
-    /// - Parameter threads: 0 means one for each core.
+    /// - Parameters:
+    ///   - threads: 0 means one for each core.
+    ///   - names: is told every name of a file with several.
     /// - Throws: `CancellationError`, `SystemError`, `NestedMount`.
     static func count(
-        in parent: CInt, _ name: String, threads: Int = 0, cancellation: Cancellation
+        in parent: CInt, _ name: String, threads: Int = 0, linkedNames names: LinkedNames? = nil,
+        cancellation: Cancellation
     ) throws -> CloneSummary {
         let handles = DirectoryHandles(base: DirectoryPair(source: parent)) { parent, name, path in
             let raw = openSource(parent.source, name, flags: O_RDONLY | O_DIRECTORY)
@@ -17,7 +20,7 @@ enum TreeCount {
         }
         let tally = Tally()
         let crew = WorkCrew<TreeDirectory>(name: "wvs-count", width: threads) { crew in
-            CountWorker(handles: handles, crew: crew, tally: tally, cancellation: cancellation).run
+            CountWorker(handles: handles, crew: crew, tally: tally, names: names, cancellation: cancellation).run
         }
         try crew.run(TreeDirectory(name, in: nil, handles: handles))
         return CloneSummary(
@@ -43,13 +46,18 @@ private final class CountWorker {
     private let handles: DirectoryHandles
     private let crew: WorkCrew<TreeDirectory>
     private let tally: Tally
+    private let names: LinkedNames?
     private let cancellation: Cancellation
     private let batch = EntryBatch()
 
-    init(handles: DirectoryHandles, crew: WorkCrew<TreeDirectory>, tally: Tally, cancellation: Cancellation) {
+    init(
+        handles: DirectoryHandles, crew: WorkCrew<TreeDirectory>, tally: Tally, names: LinkedNames?,
+        cancellation: Cancellation
+    ) {
         self.handles = handles
         self.crew = crew
         self.tally = tally
+        self.names = names
         self.cancellation = cancellation
     }
 
@@ -64,7 +72,7 @@ private final class CountWorker {
                     switch kind {
                     case .directory: crew.push(TreeDirectory(name, in: directory, handles: handles))
                     case .file, .unknown: try look(at: name, in: directory, pair.source)
-                    case .other: break
+                    case .other: if names != nil { try look(at: name, in: directory, pair.source) }
                     }
                 }
                 tally.entries.add(entries, ordering: .relaxed)
@@ -79,6 +87,7 @@ private final class CountWorker {
             crew.push(TreeDirectory(name, in: directory, handles: handles))
         } else {
             tally.add(status)
+            if status.st_nlink > 1 { names?.add(HardLinks.Key(status), name, in: directory) }
         }
     }
 }

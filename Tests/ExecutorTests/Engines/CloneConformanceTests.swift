@@ -13,7 +13,7 @@ struct CloneConformanceTests {
         try await ScratchFileSystem.with(conformance.kind) { fileSystem in
             try await blocking {
                 for seed in 1...2 {
-                    let run = try conformance.run(in: "\(fileSystem.path)/\(seed)")
+                    let run = try conformance.run(on: fileSystem, "\(seed)")
                     var generator = TreeGenerator(seed: UInt64(seed))
                     try generator.fill(run.source, count: 150)
                     let summary = try run.clone(as: .snapshot, "clone")
@@ -31,7 +31,7 @@ struct CloneConformanceTests {
     func thereAndBack(_ conformance: Conformance) async throws {
         try await ScratchFileSystem.with(conformance.kind) { fileSystem in
             try await blocking {
-                let run = try conformance.run(in: fileSystem.path)
+                let run = try conformance.run(on: fileSystem)
                 var generator = TreeGenerator(seed: 11)
                 try generator.fill(run.source, count: 20)
                 try run.makeFile("\(run.source)/file", [1, 2, 3])
@@ -55,7 +55,7 @@ struct CloneConformanceTests {
     @Test("leaves alone what has the name already", arguments: Conformance.all)
     func existingTarget(_ conformance: Conformance) async throws {
         try await ScratchFileSystem.with(conformance.kind) { fileSystem in
-            let run = try conformance.run(in: fileSystem.path)
+            let run = try conformance.run(on: fileSystem)
             try run.makeDirectory(run.target)
             try run.makeFiles(1, in: run.target)
             let failure = #expect(throws: SystemError.self) { try run.clone() }
@@ -67,7 +67,7 @@ struct CloneConformanceTests {
     @Test("says that there is nothing to clone, and removes nothing without complaint", arguments: Conformance.all)
     func nothing(_ conformance: Conformance) async throws {
         try await ScratchFileSystem.with(conformance.kind) { fileSystem in
-            let run = try conformance.run(in: fileSystem.path)
+            let run = try conformance.run(on: fileSystem)
             let failure = #expect(throws: SystemError.self) { try run.clone("absent") }
             #expect(failure?.errno == ENOENT)
             try run.remove("absent")
@@ -78,7 +78,7 @@ struct CloneConformanceTests {
     @Test("does not clone a link in place of a tree", arguments: Conformance.all)
     func link(_ conformance: Conformance) async throws {
         try await ScratchFileSystem.with(conformance.kind) { fileSystem in
-            let run = try conformance.run(in: fileSystem.path)
+            let run = try conformance.run(on: fileSystem)
             try systemCall("symlink") { symlink("source", "\(run.path)/link") }
             let failure = #expect(throws: SystemError.self) { try run.clone("link") }
             #expect(failure?.errno == ELOOP || failure?.errno == ENOTDIR)
@@ -89,7 +89,7 @@ struct CloneConformanceTests {
     @Test("does nothing once it is cancelled, and leaves nothing", arguments: Conformance.all)
     func cancelled(_ conformance: Conformance) async throws {
         try await ScratchFileSystem.with(conformance.kind) { fileSystem in
-            let run = try conformance.run(in: fileSystem.path)
+            let run = try conformance.run(on: fileSystem)
             try run.makeFiles(3, in: run.source)
             run.cancellation.cancel()
             #expect(throws: CancellationError.self) { try run.clone() }
@@ -100,7 +100,7 @@ struct CloneConformanceTests {
     @Test("finds out whether it works in a folder, and leaves nothing there", arguments: Conformance.all)
     func probe(_ conformance: Conformance) async throws {
         try await ScratchFileSystem.with(conformance.kind) { fileSystem in
-            let run = try conformance.run(in: fileSystem.path)
+            let run = try conformance.run(on: fileSystem)
             let before = try run.directory.names()
             try run.engine.probe(mount: run.directory.raw)
             #expect(try run.directory.names() == before)
