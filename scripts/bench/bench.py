@@ -6,7 +6,7 @@ import importlib
 
 from common import Client, missed
 
-TOPICS = ("clones", "windows", "footprint")
+TOPICS = ("clones", "windows", "footprint", "remote")
 
 
 def main():

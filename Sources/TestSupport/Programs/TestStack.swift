@@ -11,6 +11,8 @@ package final class TestStack: Sendable {
         package var environment: [String: [String: String]] = [:]
         /// The engine; must suit the mount.
         package var engine = "reflink"
+        /// Where the agents and their sidecars see the workspaces, if that is another mount than the executor's.
+        package var agentMount: String?
 
         package init() {}
     }
@@ -88,7 +90,7 @@ package final class TestStack: Sendable {
     package func startAgent(
         _ wsid: String, command: [String]? = nil, sidecarOptions: [String] = [], ticker: String? = nil
     ) throws -> ProgramProcess {
-        let folder = "\(mount)/\(wsid)"
+        let folder = "\(options.agentMount ?? mount)/\(wsid)"
         var agent = [
             ProgramProcess.folder + "/demo-agent", "run", "--workspace", folder, "--threads", "2", "--children",
         ]

@@ -178,13 +178,15 @@ def in_child(work):
 
 
 def elsewhere():
-    """Another mount namespace, in which the workspace has another name and the old one is gone."""
+    """Another mount namespace, in which the workspace has another name and the old one is out of reach."""
     check(libc.unshare(CLONE_NEWNS), "unshare")
     check(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount")
-    check(libc.mount(live.encode(), b"/mnt", None, MS_BIND, None), "mount")
+    # LIVE is WORKSPACE/live/ID.
+    workspace, tree = live.rsplit("/", 2)[0], "/".join(live.rsplit("/", 2)[1:])
+    check(libc.mount(workspace.encode(), b"/mnt", None, MS_BIND, None), "mount")
     os.chroot("/mnt")
     os.chdir("/")
-    endless(write_records("elsewhere", os.open("/elsewhere", os.O_RDWR | os.O_CREAT, 0o644)))
+    endless(write_records("elsewhere", os.open("/%s/elsewhere" % tree, os.O_RDWR | os.O_CREAT, 0o644)))
 
 
 def orphaned():

@@ -58,6 +58,9 @@ final class TestWorkspace: Sendable {
             epoch: epoch, taskID: "task-\(epoch)", lease: lease, timeout: timeout, cancellation: try Cancellation())
     }
 
+    /// Whether there is such an entry in the live tree.
+    func exists(_ name: String) -> Bool { access("\(live)/\(name)", F_OK) == 0 }
+
     /// The size of a file of the live tree; 0 while it is not there.
     func size(_ name: String) -> Int {
         var status = stat()

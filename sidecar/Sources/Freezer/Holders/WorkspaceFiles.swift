@@ -12,13 +12,41 @@ package struct WorkspaceFiles: Sendable {
     /// A clone on this machine reads the same page cache as the agent writes.
     package let isLocal: Bool
 
-    /// Where this process's mounts show a live tree under another name: whoever works there stays in the old tree after
-    /// `current` has moved on.
-    package func pinnedMounts() throws(SystemError) -> [String] {
-        guard let place else { return [] }
-        return try MountTable().mounts
-            .filter { $0.device == place.device && $0.root != "/" && $0.root.isBelow(place.path + "/live") }
-            .map(\.mountPoint)
+    /// A mount that shows a live tree under another name: whoever works there stays in the old tree after `current` has moved
+    /// on.
+    package struct PinnedMount: Sendable {
+        package let mountPoint: String
+        /// In whose mount namespace; nil for this process's own.
+        package let process: ProcessID?
+
+        package var refusal: String {
+            let owner = process.map { " of process \($0)" } ?? ""
+            return "\(mountPoint)\(owner) is a mount of one live tree and would not follow current;"
+                + " mount the workspace's folder instead"
+        }
+    }
+
+    /// Among this process's own mounts.
+    package func pinnedMount() throws(SystemError) -> PinnedMount? {
+        try pinnedMount(in: MountTable()).map { PinnedMount(mountPoint: $0, process: nil) }
+    }
+
+    /// Among the mounts of those processes that have others than this one.
+    package func pinnedMount(seenBy processes: [ProcessID]) -> PinnedMount? {
+        var seen: Set<String?> = [ProcFS.target("/proc/self/ns/mnt")]
+        for process in processes where seen.insert(ProcFS.target("/proc/\(process)/ns/mnt")).inserted {
+            // Whoever has ended meanwhile is nobody's concern.
+            guard let table = try? MountTable(process: String(process)) else { continue }
+            if let found = pinnedMount(in: table) { return PinnedMount(mountPoint: found, process: process) }
+        }
+        return nil
+    }
+
+    private func pinnedMount(in table: MountTable) -> String? {
+        guard let place else { return nil }
+        return table.mounts.first { mount in
+            mount.device == place.device && mount.root != "/" && mount.root.isBelow(place.path + "/live")
+        }?.mountPoint
     }
 
     struct Place: Hashable, Sendable {

@@ -48,11 +48,7 @@ struct RegistrationFolder {
         for _ in 0..<50 {
             do throws(SystemError) {
                 let file = try directory.openRegular(fresh, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-                // Where the file system has no locks the registration counts as living until it is removed.
-                if flock(file.raw, LOCK_EX | LOCK_NB) != 0, lastErrno == EWOULDBLOCK {
-                    // Such a newcomer has it and is about to remove it: without the lock it would count as dead.
-                    throw SystemError("flock", fresh, errno: EEXIST)
-                }
+                try lock(file.raw, fresh)
                 // Into the locked file itself: by its name it might be another by now.
                 let text = Array(registration.text.utf8)
                 let written = try systemCall("pwrite", fresh) { pwrite(file.raw, text, text.count, 0) }
@@ -67,6 +63,20 @@ struct RegistrationFolder {
             }
         }
         throw SystemError("register", registration.id, errno: EBUSY)
+    }
+
+    private func lock(_ file: CInt, _ name: String) throws(SystemError) {
+        if flock(file, LOCK_EX | LOCK_NB) == 0 { return }
+        switch lastErrno {
+        case EWOULDBLOCK:
+            // A newcomer has it and is about to remove it: without the lock it would count as dead.
+            throw SystemError("flock", name, errno: EEXIST)
+        case ENOSYS, EOPNOTSUPP, ENOLCK:
+            return  // There are no locks here: then it counts as living until it is removed.
+        default:
+            // Refused this once: whoever asks next may get the lock, and take this sidecar for dead.
+            throw SystemError("flock", name)
+        }
     }
 
     func remove(_ id: String) throws(SystemError) {

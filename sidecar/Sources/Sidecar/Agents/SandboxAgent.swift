@@ -41,8 +41,12 @@ final class SandboxAgent: FrozenAgent {
             // Before anything stands still, since it takes a look at every process.
             let files = try workspaceFiles()
             self.files = files
-            let members = Set(try freezer.population().processes + [guardian.pid])
-            outsider = try WorkspaceHolders(files).first(.writing, except: members, isMember: freezer.contains)
+            let members = try freezer.population().processes
+            if let pinned = files.pinnedMount(seenBy: members) {
+                throw FreezerError(.unavailable, pinned.refusal)
+            }
+            outsider = try WorkspaceHolders(files).first(
+                .writing, except: Set(members + [guardian.pid]), isMember: freezer.contains)
             try guardian.arm(until: deadline)
         }
     }
@@ -106,7 +110,7 @@ final class SandboxAgent: FrozenAgent {
         }
     }
 
-    func sees(current target: String) -> Bool { workspace.current(seenBy: process) == target }
+    func sees(current target: String) -> Bool { workspace.isCurrent(target, seenBy: process) }
 }
 
 private func described<Result>(_ body: () throws(FreezerError) -> Result) throws(AgentError) -> Result {

@@ -47,7 +47,7 @@ final class VacantWorkspace: FrozenAgent {
 
     func thaw() { deadline = nil }
 
-    func sees(current target: String) -> Bool { workspace.current(seenBy: nil) == target }
+    func sees(current target: String) -> Bool { workspace.isCurrent(target, seenBy: nil) }
 
     private func holder(_ interest: WorkspaceHolders.Interest) throws(AgentError) -> WorkspaceHolders.Holder? {
         do {

@@ -48,16 +48,13 @@ struct Workspace {
     /// A sandbox that mounts `…/current` itself is pinned to one live tree: snapshots would miss what it writes after the next
     /// set_current.
     func refusePinnedMounts() throws(SidecarError) {
-        let mounts: [String]
+        let pinned: WorkspaceFiles.PinnedMount?
         do {
-            mounts = try files().pinnedMounts()
+            pinned = try files().pinnedMount()
         } catch {
             throw SidecarError(.workspace, "the mount table cannot be read", cause: error)
         }
-        guard let mount = mounts.first else { return }
-        throw SidecarError(
-            .workspace,
-            "\(mount) is a mount of one live tree; mount the workspace itself, \(path), and use current in it")
+        if let pinned { throw SidecarError(.workspace, pinned.refusal) }
     }
 
     /// Opens `.wvs` for the protocol.
@@ -79,9 +76,19 @@ struct Workspace {
         }
     }
 
-    /// What `current` points at, as a process sees it; nil where it sees none.
-    func current(seenBy process: CInt?) -> String? {
+    /// Whether `current` is `target` as a process sees it.
+    func isCurrent(_ target: String, seenBy process: CInt?) -> Bool {
         let root = process.map { "/proc/\($0)/root" } ?? ""
+        if current(below: root) == target { return true }
+        // A mount of a network file system goes on showing the link that it knows (1 s, measured on JuiceFS). Listing the folder
+        // makes the kernel look at every name in it anew, for all who use this mount.
+        guard let folder = opendir(root + path) else { return false }
+        while readdir(folder) != nil {}
+        closedir(folder)
+        return current(below: root) == target
+    }
+
+    private func current(below root: String) -> String? {
         var target = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("\(root)\(path)/current", &target, target.count)
         guard count > 0 else { return nil }

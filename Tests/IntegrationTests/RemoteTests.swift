@@ -1,0 +1,78 @@
+import Foundation
+import JSON
+import RuntimeCore
+import TestSupport
+import Testing
+
+extension Integration {
+    /// The whole service on JuiceFS: the executor on one mount of the volume, the agent and its sidecar on another.
+    @Suite struct RemoteTests {
+        /// Makes a file after the other by way of `current`, each named after the moment before its making, in microseconds.
+        private static let filing = """
+            import itertools, os, sys, time
+            for number in itertools.count():
+                name = f"{sys.argv[1]}/current/filed-{time.time_ns() // 1000}-{number}"
+                os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+                time.sleep(0.001)
+            """
+        private static let sidecarOptions = ["--user", "1000:1000", "--poll-interval", "10ms"]
+
+        private func withRemoteStack(_ body: (TestStack, String) async throws -> Void) async throws {
+            try await TestDatabase.with { database in
+                try await JuiceFSVolume.with { volume in
+                    var options = TestStack.Options()
+                    options.engine = "copy"
+                    options.agentMount = volume.mounts[0].path
+                    // The trees that were current before are looked at.
+                    options.environment["wvs-executor"] = ["EXECUTOR_LIVE_RETENTION": "20"]
+                    let stack = try await TestStack(
+                        database: database, mount: volume.mounts[1].path, options: options)
+                    defer { stack.end() }
+                    try await stack.createWorkspace("far", uid: 1000)
+                    try await body(stack, "\(volume.mounts[0].path)/far")
+                }
+            }
+        }
+
+        /// The moments of the files in a live tree, as the executor's mount lists them.
+        private func moments(_ tree: WorkspaceTree, _ live: String) throws -> [Int64] {
+            try FileManager.default.contentsOfDirectory(atPath: "\(tree.path)/\(live)")
+                .filter { $0.hasPrefix("filed-") }.compactMap { Int64($0.split(separator: "-")[1]) }
+        }
+
+        @Test func afterARollbackNotOneFileOfAWritingAgentLandsInTheOldTree() async throws {
+            try await withRemoteStack { stack, agentFolder in
+                let tree = WorkspaceTree(stack, "far")
+                try stack.startAgent(
+                    "far", command: ["/usr/bin/python3", "-c", Self.filing, agentFolder],
+                    sidecarOptions: Self.sidecarOptions)
+                let first = try tree.current
+                try await eventually("the agent writes", within: .seconds(30)) { try moments(tree, first).count > 20 }
+                let snapshot = try await stack.snapshot("far").snapshotID
+                var windows: [Double] = []
+                var files = 0
+                for round in 1...10 {
+                    let old = try tree.current
+                    let task = try await stack.succeed(
+                        "POST", "/v1/workspaces/far/current:set",
+                        body: ["snapshot_id": .string(snapshot), "discard": true])
+                    let acknowledgement = try #require(task.acknowledgements.first)
+                    #expect(acknowledgement["held"] == true, "\(task.text)")
+                    let frozenAt = try #require(acknowledgement["frozen_at"]?.string.flatMap(Timestamp.init))
+                    windows.append(task["result"]?["receipt"]?["window_ms"]?.double ?? .infinity)
+                    let new = try tree.current
+                    try await eventually("the agent works in the new tree", within: .seconds(30)) {
+                        try moments(tree, new).count { $0 > frozenAt.microseconds } > 20
+                    }
+                    let inOld = try moments(tree, old)
+                    files += inOld.count
+                    let late = inOld.count { $0 > frozenAt.microseconds }
+                    #expect(late == 0, "round \(round): \(late) files landed in the old tree")
+                }
+                print(
+                    "10 rollbacks across two mounts, \(files) files in the old trees, none of them late; the agent stood "
+                        + "still for \(windows.sorted()[5]) ms (median)")
+            }
+        }
+    }
+}
