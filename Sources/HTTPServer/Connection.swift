@@ -8,6 +8,7 @@ final class Connection: Sendable {
         case idle(since: MonotonicTime)
         case receiving(since: MonotonicTime)
         case responding(since: MonotonicTime)
+        case sending(since: MonotonicTime, bytes: Int)
         /// What is still coming is not waited for; the last answer is on its way.
         case refused
     }
@@ -48,7 +49,7 @@ final class Connection: Sendable {
             switch state.phase {
             case .refused: return false
             case .idle: state.phase = .receiving(since: .now)
-            case .receiving, .responding: break
+            case .receiving, .responding, .sending: break
             }
             state.exchange = exchange
             return true
@@ -60,13 +61,16 @@ final class Connection: Sendable {
         state.withLock { $0.phase = .responding(since: .now) }
     }
 
+    /// - Parameter bytes: of the answer's body.
+    func beginSending(bytes: Int) { state.withLock { $0.phase = .sending(since: .now, bytes: bytes) } }
+
     /// - Parameter size: bytes of the request, headers and body.
     func end(size: Int) {
         state.withLock { state in
             state.exchange = nil
             state.target = ""
             state.consumed += UInt64(size)
-            if case .responding = state.phase { state.phase = .idle(since: .now) }
+            if case .sending = state.phase { state.phase = .idle(since: .now) }
         }
     }
 
@@ -84,18 +88,27 @@ final class Connection: Sendable {
 
     // MARK: Clients that keep us waiting
 
-    /// For how long the client has kept us waiting, and whether within a request; nil while it waits for us. To be asked again and
-    /// again: the beginning of a request is noticed by asking.
-    func waiting(at now: MonotonicTime) -> (time: Duration, withinRequest: Bool)? {
+    /// How a client keeps us waiting.
+    enum Wait: Equatable {
+        case betweenRequests
+        case withinRequest
+        /// It does not read its answer, of so many bytes.
+        case withinAnswer(bytes: Int)
+    }
+
+    /// For how long the client has kept us waiting, and how; nil while it waits for us. To be asked again and again: the beginning
+    /// of a request is noticed by asking.
+    func waiting(at now: MonotonicTime) -> (wait: Wait, time: Duration)? {
         state.withLock { state in
             guard !state.isClosed else { return nil }
             switch state.phase {
             case .responding, .refused: return nil
-            case .receiving(let since): return (now - since, true)
+            case .sending(let since, let bytes): return (.withinAnswer(bytes: bytes), now - since)
+            case .receiving(let since): return (.withinRequest, now - since)
             case .idle(let since):
-                guard wvs_tcp_bytes_received(socket) > state.consumed else { return (now - since, false) }
+                guard wvs_tcp_bytes_received(socket) > state.consumed else { return (.betweenRequests, now - since) }
                 state.phase = .receiving(since: now)
-                return (.zero, true)
+                return (.withinRequest, .zero)
             }
         }
     }

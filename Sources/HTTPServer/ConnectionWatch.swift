@@ -86,17 +86,33 @@ final class ConnectionWatch: Sendable {
         let now = MonotonicTime.now
         for connection in connections { connection.cancelIfDeparted(at: now, grace: limits.departureGrace) }
         let waiting = connections.compactMap { connection in
-            connection.waiting(at: now).map { (connection: connection, time: $0.time, withinRequest: $0.withinRequest) }
+            connection.waiting(at: now).map { Waiting(connection: connection, wait: $0.wait, time: $0.time) }
         }
-        for client in waiting where client.withinRequest && client.time > limits.requestTimeout {
+        for client in waiting where client.wait == .withinRequest && client.time > limits.requestTimeout {
             refuse(client.connection)
         }
-        // Where connections run short, those who have kept us waiting longest make room for others.
         let excess = connections.count - limits.crowd
-        guard excess > 0 else { return }
-        let patient = waiting.filter { $0.time > limits.crowdedTimeout }.sorted { $0.time > $1.time }
-        for client in patient.prefix(excess) {
-            if client.withinRequest { refuse(client.connection) } else { client.connection.cut() }
+        let unread = waiting.reduce(0) { $0 + $1.unread } - limits.unreadBytesInAll
+        guard excess > 0 || unread > 0 else { return }
+        let slowest = waiting.filter { $0.time > limits.crowdedTimeout }.sorted { $0.time > $1.time }
+        if excess > 0 { slowest.prefix(excess).forEach { $0.end(refuse) } }
+        var surplus = unread
+        for client in slowest where client.unread > 0 && surplus > 0 {
+            client.end(refuse)
+            surplus -= client.unread
+        }
+    }
+
+    /// A client that keeps us waiting. Where connections or memory run short, the slowest make room for others.
+    private struct Waiting {
+        let connection: Connection
+        let wait: Connection.Wait
+        let time: Duration
+
+        var unread: Int { if case .withinAnswer(let bytes) = wait { bytes } else { 0 } }
+
+        func end(_ refuse: (Connection) -> Void) {
+            if wait == .withinRequest { refuse(connection) } else { connection.cut() }
         }
     }
 }

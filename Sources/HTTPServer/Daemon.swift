@@ -10,6 +10,7 @@ final class Daemon: @unchecked Sendable {
     let router: Router
     let limits: Limits
     let traffic = Traffic()
+    let bodies: BodyBudget
     let watch: ConnectionWatch
     let logger: Logger
 
@@ -19,6 +20,7 @@ final class Daemon: @unchecked Sendable {
         var limits = limits
         limits.connections = min(limits.connections, Self.mostConnections)
         self.limits = limits
+        bodies = BodyBudget(limits.bodyBytesInAll)
         watch = try ConnectionWatch(limits: limits)
     }
 
@@ -72,17 +74,27 @@ final class Daemon: @unchecked Sendable {
         }
     }
 
-    /// The connection's headers have been read.
-    fileprivate func begin(_ raw: OpaquePointer, method: String, version: String) -> Exchange? {
+    /// The connection's headers have been read. The pointers lead into libmicrohttpd's buffer.
+    fileprivate func begin(
+        _ raw: OpaquePointer, method: UnsafePointer<CChar>, target: UnsafePointer<CChar>, version: UnsafePointer<CChar>
+    ) -> Exchange? {
         guard let connection = connection(raw) else { return nil }
-        var headers = Headers()
-        withUnsafeMutablePointer(to: &headers) { pointer in
-            _ = MHD_get_connection_values(raw, .HEADER_KIND, collectHeader, pointer)
+        let size = wvs_mhd_header_size(raw)
+        let sent = connection.target
+        var collected = (
+            headers: Headers(),
+            layout: HeadLayout(
+                method: method, target: target, targetLength: sent.utf8.count, version: version, size: size)
+        )
+        withUnsafeMutablePointer(to: &collected) { pointer in
+            _ = MHD_get_connection_values_n(raw, .HEADER_KIND, collectHeader, pointer)
         }
+        collected.layout.finish()
         let head = RequestHead(
-            method: method, target: connection.target, version: version, headers: headers,
-            size: wvs_mhd_header_size(raw))
-        let exchange = Exchange(raw: raw, connection: connection, head: head, limits: limits, router: router)
+            method: String(cString: method), target: sent, version: String(cString: version),
+            headers: collected.headers, size: size, isSound: collected.layout.isSound)
+        let exchange = Exchange(
+            raw: raw, connection: connection, head: head, limits: limits, bodies: bodies, router: router)
         guard traffic.begin(exchange) else { return nil }
         guard connection.begin(exchange) else {
             traffic.end(exchange)
@@ -91,7 +103,7 @@ final class Daemon: @unchecked Sendable {
         return exchange
     }
 
-    fileprivate func send(_ response: Response, isLast: Bool, on raw: OpaquePointer) -> MHD_Result {
+    fileprivate func send(_ response: Response, of exchange: Exchange, on raw: OpaquePointer) -> MHD_Result {
         let message = response.body.withUnsafeBytes { bytes in
             MHD_create_response_from_buffer(
                 bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
@@ -101,7 +113,8 @@ final class Daemon: @unchecked Sendable {
         for (name, value) in response.headers.fields where MHD_add_response_header(message, name, value) == .NO {
             logger.error("response header dropped: not allowed in HTTP", [.detail: .text(name)])
         }
-        if isLast || !traffic.isOpen { MHD_add_response_header(message, "Connection", "close") }
+        if exchange.isLast || !traffic.isOpen { MHD_add_response_header(message, "Connection", "close") }
+        exchange.connection.beginSending(bytes: response.body.count)
         return MHD_queue_response(raw, UInt32(response.status), message)
     }
 }
@@ -122,15 +135,16 @@ private func handleAccess(
     version: UnsafePointer<CChar>?, upload: UnsafePointer<CChar>?, uploadSize: UnsafeMutablePointer<Int>?,
     slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> MHD_Result {
-    guard let daemon = daemon(context), let raw, let method, let version, let uploadSize, let slot else { return .NO }
+    guard let daemon = daemon(context), let raw, let url, let method, let version, let uploadSize, let slot else {
+        return .NO
+    }
     guard let pointer = slot.pointee else {
-        let exchange = daemon.begin(raw, method: String(cString: method), version: String(cString: version))
-        guard let exchange else { return .NO }
+        guard let exchange = daemon.begin(raw, method: method, target: url, version: version) else { return .NO }
         slot.pointee = Unmanaged.passRetained(exchange).toOpaque()
         return !exchange.answersEarly || exchange.respond() ? .YES : .NO
     }
     let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
-    if let response = exchange.response { return daemon.send(response, isLast: exchange.isLast, on: raw) }
+    if let response = exchange.takeResponse() { return daemon.send(response, of: exchange, on: raw) }
     if uploadSize.pointee > 0 {
         let isWelcome = exchange.receive(UnsafeRawBufferPointer(start: upload, count: uploadSize.pointee))
         uploadSize.pointee = 0
@@ -176,11 +190,18 @@ private func handleTarget(
 }
 
 private func collectHeader(
-    context: UnsafeMutableRawPointer?, kind: MHD_ValueKind, name: UnsafePointer<CChar>?, value: UnsafePointer<CChar>?
+    context: UnsafeMutableRawPointer?, kind: MHD_ValueKind, name: UnsafePointer<CChar>?, nameSize: Int,
+    value: UnsafePointer<CChar>?, valueSize: Int
 ) -> MHD_Result {
-    guard let context, let name else { return .NO }
-    context.assumingMemoryBound(to: Headers.self).pointee
-        .append(String(cString: name), value.map { String(cString: $0) } ?? "")
+    guard let context else { return .NO }
+    let collected = context.assumingMemoryBound(to: (headers: Headers, layout: HeadLayout).self)
+    collected.pointee.layout.take(name: name, nameSize, value: value, valueSize)
+    // Blanks behind a value do not belong to it (RFC 9110, section 5.5).
+    let bytes = UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueSize)
+    let last = bytes.lastIndex { $0 != 0x20 && $0 != 0x09 }
+    collected.pointee.headers.append(
+        String(decoding: UnsafeRawBufferPointer(start: name, count: name == nil ? 0 : nameSize), as: UTF8.self),
+        String(decoding: bytes[..<(last.map { $0 + 1 } ?? 0)], as: UTF8.self))
     return .YES
 }
 

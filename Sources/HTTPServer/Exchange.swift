@@ -6,7 +6,7 @@ import RuntimeCore
 /// The connection is suspended while the handler runs, so libmicrohttpd's thread goes on with others. Whoever ends the
 /// handler's time, itself or a forced shutdown, resumes it, exactly once.
 final class Exchange: @unchecked Sendable {
-    // Unchecked: `body`, `received` and `refusal` belong to the connection's libmicrohttpd thread until `respond`, and to
+    // Unchecked: `body`, `received`, `taken` and `refusal` belong to the connection's libmicrohttpd thread until `respond`, and to
     // the handler's task from then on; the rest is constant or behind the mutex.
     private enum State {
         case receiving
@@ -14,6 +14,8 @@ final class Exchange: @unchecked Sendable {
         /// A shutdown did not wait for the handler.
         case refusing
         case answered(Response)
+        /// libmicrohttpd has the answer.
+        case sending
         case aborted
     }
 
@@ -21,21 +23,29 @@ final class Exchange: @unchecked Sendable {
     private let raw: OpaquePointer
     private let head: RequestHead
     private let limits: Limits
+    private let bodies: BodyBudget
     private let router: Router
     private var body: [UInt8] = []
     private var received = 0
+    /// Bytes of the budget that `body` uses.
+    private var taken = 0
     private var refusal: Refusal?
     private let state = Mutex((current: State.receiving, isCanceled: false))
 
-    init(raw: OpaquePointer, connection: Connection, head: RequestHead, limits: Limits, router: Router) {
+    init(
+        raw: OpaquePointer, connection: Connection, head: RequestHead, limits: Limits, bodies: BodyBudget,
+        router: Router
+    ) {
         self.raw = raw
         self.connection = connection
         self.head = head
         self.limits = limits
+        self.bodies = bodies
         self.router = router
         refusal = head.refusal(limits: limits)
-        if let length = head.declaredLength, refusal == nil { body.reserveCapacity(Int(length)) }
     }
+
+    deinit { bodies.giveBack(taken) }
 
     /// Whether the answer goes out before the body has been read: where its end is in doubt, where the client still holds
     /// it back, and where it is too long to be drained. libmicrohttpd closes the connection after such an answer.
@@ -53,13 +63,17 @@ final class Exchange: @unchecked Sendable {
     var size: Int { head.size + received }
 
     /// Takes a piece of the body; false where the connection has to be cut.
-    func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        received += bytes.count
+    func receive(_ piece: UnsafeRawBufferPointer) -> Bool {
+        received += piece.count
         if received > limits.bodyBytes, refusal == nil {
             refusal = limits.bodyRefusal
             body = []
         }
-        if refusal == nil { body.append(contentsOf: bytes) }
+        if refusal == nil, !bodies.take(piece.count) { refusal = .crowded }
+        if refusal == nil {
+            taken += piece.count
+            body.append(contentsOf: piece)
+        }
         return received <= limits.drainedBytes
     }
 
@@ -83,9 +97,13 @@ final class Exchange: @unchecked Sendable {
         return true
     }
 
-    /// The answer, once there is one.
-    var response: Response? {
-        state.withLock { if case .answered(let response) = $0.current { response } else { nil } }
+    /// The answer, once there is one, and once.
+    func takeResponse() -> Response? {
+        state.withLock { state in
+            guard case .answered(let response) = state.current else { return nil }
+            state.current = .sending
+            return response
+        }
     }
 
     /// Tells the handler that nobody waits for its answer any more.

@@ -3,6 +3,10 @@ package struct Limits: Sendable {
     /// Request line and headers.
     package var headerBytes = 32 << 10
     package var bodyBytes = 1 << 20
+    /// Of all requests under way together.
+    package var bodyBytesInAll = 64 << 20
+    /// Of all answers that clients are slow to read together; beyond it the slowest have to go.
+    package var unreadBytesInAll = 64 << 20
     /// How much of a refused body is read and dropped, so that the client, still sending, gets to see the answer.
     package var drainedBytes = 8 << 20
     /// From a request's first byte to its last. (libmicrohttpd knows only idleness: a byte now and then outlives that.)

@@ -18,6 +18,9 @@ package struct Refusal: Error, Sendable {
 
     static let overdue = malformed("the request did not arrive in time", status: 408)
 
+    static let crowded = Refusal(
+        status: 503, detail: "too much is being sent at the moment; try again", headers: ["Retry-After": "1"])
+
     static let shuttingDown = Refusal(
         status: 503, detail: "the service is shutting down", headers: ["Retry-After": "1"], closesConnection: true)
 

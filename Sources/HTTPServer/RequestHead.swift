@@ -7,6 +7,8 @@ struct RequestHead: Sendable {
     let headers: Headers
     /// Request line and headers, in bytes.
     let size: Int
+    /// Whether that is all that was sent; see `HeadLayout`.
+    let isSound: Bool
 
     /// What `Content-Length` promises; nil without one, and without meaning while `refusal` is not nil.
     var declaredLength: UInt64? { headers["Content-Length"].map { UInt64($0) ?? .max } }
@@ -25,8 +27,24 @@ struct RequestHead: Sendable {
         guard version == "HTTP/1.1" || version == "HTTP/1.0" else {
             return .malformed("only HTTP/1.1 and HTTP/1.0 are spoken here", status: 505)
         }
-        if let refusal = framingRefusal ?? hostRefusal { return refusal }
+        guard isSound else { return .malformed("the request line or a header is not formed as it should be") }
+        if let refusal = fieldRefusal ?? framingRefusal ?? hostRefusal { return refusal }
         if let declaredLength, declaredLength > UInt64(limits.bodyBytes) { return limits.bodyRefusal }
+        return nil
+    }
+
+    /// RFC 9110, sections 5.1 and 5.5: a name is a token, and a value has no control character in it. (A space before the colon
+    /// hides a `Transfer-Encoding` from one of two parsers.)
+    private var fieldRefusal: Refusal? {
+        for (name, value) in headers.fields {
+            guard !name.isEmpty, name.utf8.allSatisfy(isTokenByte) else {
+                return .malformed("a header's name is no token")
+            }
+            guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else {
+                return .malformed("the header \(name) has a control character in it")
+            }
+        }
+        guard !method.isEmpty, method.utf8.allSatisfy(isTokenByte) else { return .malformed("the method is no token") }
         return nil
     }
 
@@ -64,5 +82,15 @@ struct RequestHead: Sendable {
             }
         }
         return allowed ? nil : .malformed("the Host header is not a host")
+    }
+}
+
+/// A character of a token (RFC 9110, section 5.6.2).
+private func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"):
+        true
+    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
 }

@@ -7,6 +7,10 @@ struct Target {
 
     /// Refuses what would be ambiguous once decoded: an encoded slash, NUL or other control characters, invalid UTF-8.
     init(_ text: String) throws(Refusal) {
+        // RFC 3986: everything else is percent-encoded. (Bytes that are no UTF-8 have been replaced by now.)
+        guard text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw .badRequest("the request target has bytes that are not visible ASCII")
+        }
         isAsterisk = text == "*"
         if isAsterisk {
             segments = []

@@ -27,12 +27,18 @@ func withServer<Result>(
 
 /// Something that happens once and is waited for, 20 s at most.
 final class Signal: Sendable {
+    private let fired = Mutex(false)
     private let stream: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
 
     init() { (stream, continuation) = AsyncStream.makeStream() }
 
-    func fire() { continuation.finish() }
+    var hasFired: Bool { fired.withLock { $0 } }
+
+    func fire() {
+        fired.withLock { $0 = true }
+        continuation.finish()
+    }
 
     /// False when the time is up.
     func wait() async -> Bool {
