@@ -26,6 +26,15 @@ ssize_t wvs_copy_file_range(int source, int target, size_t length) {
     return copy_file_range(source, NULL, target, NULL, length, 0);
 }
 
+int wvs_write_back(int file, off_t offset, off_t length) {
+    return sync_file_range(file, offset, length,
+                           SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+int wvs_punch_hole(int file, off_t offset, off_t length) {
+    return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
 int wvs_own_umask(void) {
     if (unshare(CLONE_FS) != 0) return -1;
     umask(0);

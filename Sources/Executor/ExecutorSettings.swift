@@ -22,6 +22,8 @@ package struct ExecutorSettings: Sendable {
     package var engine: EngineChoice
     /// 0: as many as cores.
     package var cloneThreads: Int
+    /// 1: nothing is cloned for a snapshot before the agents stand still.
+    package var clonePhases: Int
     /// How many previous live trees are kept.
     package var liveRetention: Int
     package var requiredConsistency: Consistency
@@ -54,8 +56,9 @@ package struct ExecutorSettings: Sendable {
         engine = reader.choice("EXECUTOR_ENGINE", default: .auto, "how trees are cloned")
         cloneThreads = reader.integer(
             "EXECUTOR_CLONE_THREADS", default: 0, in: 0...256, "clone threads; 0: one per core")
-        // The strict order, quiesce before any clone, is the only one there is so far.
-        _ = reader.integer("EXECUTOR_CLONE_PHASES", default: 1, in: 1...1, "phases of a clone")
+        clonePhases = reader.integer(
+            "EXECUTOR_CLONE_PHASES", default: 2, in: 1...2,
+            "2: clone most of a snapshot before the agent is frozen, where that is possible; 1: never before")
         liveRetention = reader.integer("EXECUTOR_LIVE_RETENTION", default: 1, in: 0...1000, "previous live trees kept")
         requiredConsistency = reader.choice(
             "EXECUTOR_REQUIRE_CONSISTENCY", default: .bestEffort, "weakest freeze accepted")

@@ -10,6 +10,9 @@ package enum LogKey: String, Sendable {
     case method, route, path, code, detail, address, port, reason, error, sqlstate, signal, pid, version
     case durationMilliseconds = "duration_ms"
     case delayMilliseconds = "delay_ms"
+    case firstPhaseMilliseconds = "first_phase_ms"
+    case secondPhaseMilliseconds = "second_phase_ms"
+    case renewed, removed, doubtful
     case count, entries, engine, executor, worker, sidecar, cgroup, snapshotID = "snapshot_id", liveID = "live_id"
     case consistency, processes, threads, flushed, held, state, program, setting, limit, channel, failpoint
 }

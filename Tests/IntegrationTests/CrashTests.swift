@@ -38,7 +38,8 @@ struct Crash: CustomTestStringConvertible, Sendable {
             }
         }
         + [
-            "quiesce.request_written", "executor.snapshot.after_quiesce", "executor.snapshot.after_clone",
+            "executor.snapshot.after_first_phase", "quiesce.request_written", "executor.snapshot.after_quiesce",
+            "executor.snapshot.after_clone",
             "executor.snapshot.after_resume", "executor.snapshot.after_sync", "executor.snapshot.before_publish",
             "executor.snapshot.after_publish",
         ].map { Crash(program: "wvs-executor", operation: .snapshot, point: $0, passage: 1) }

@@ -17,6 +17,10 @@ int wvs_ficlone(int target, int source);
 int wvs_ficlonerange(int target, int source, off_t offset, uint64_t length);
 // Both descriptors' offsets move.
 ssize_t wvs_copy_file_range(int source, int target, size_t length);
+// Writes dirty pages back and waits for them; length 0 means up to the end. No metadata, no barrier (sync_file_range(2)).
+int wvs_write_back(int file, off_t offset, off_t length);
+// The size stays (fallocate(2)).
+int wvs_punch_hole(int file, off_t offset, off_t length);
 // Gives the calling thread a umask of its own, 0.
 int wvs_own_umask(void);
 int wvs_sync_file_system(int descriptor);

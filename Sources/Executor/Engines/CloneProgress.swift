@@ -16,6 +16,9 @@ package final class CloneProgress: Sendable {
     /// Entries done so far.
     package var entries: Int { count.load(ordering: .relaxed) }
 
+    /// Begins anew, as for a second phase that goes through all entries again.
+    func restart() { count.store(0, ordering: .relaxed) }
+
     func add(_ entries: Int) {
         count.add(entries, ordering: .relaxed)
         guard let onStep else { return }

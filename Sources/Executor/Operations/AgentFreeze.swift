@@ -10,10 +10,10 @@ struct AgentFreeze {
 
     /// Freezes, runs `body`, thaws. Throws, without a result, where an agent is not proved to have stood still until then:
     /// what `body` read is void.
-    func hold<Result>(_ body: () throws -> Result) throws -> (Result, Quiesce.Receipt) {
+    func hold<Result>(_ body: (Freeze) throws -> Result) throws -> (Result, Quiesce.Receipt) {
         let freeze = try begin()
         // A failure is resumed like a success: an agent that ran in the meantime explains a file that vanished.
-        let work = Swift.Result { try body() }
+        let work = Swift.Result { try body(freeze) }
         attempt.progress.enter(.releasing)
         do {
             let receipt = try freeze.resume(
@@ -57,14 +57,24 @@ struct AgentFreeze {
         }
     }
 
-    private func begin() throws -> Freeze {
-        attempt.progress.enter(.quiescing)
+    /// Whether all who are attached now freeze by cgroup, and somebody is.
+    func isByCgroup() throws -> Bool {
+        let methods = try coordinator.attachedMethods()
+        return !methods.isEmpty && methods.allSatisfy { $0.mayBeQuiesced }
+    }
+
+    private var coordinator: FreezeCoordinator {
         let settings = context.settings
-        let coordinator = FreezeCoordinator(
+        return FreezeCoordinator(
             controlDirectory: folder.control.raw, executorID: settings.executorID,
             policy: FreezePolicy(
                 requireQuiesced: settings.requiredConsistency == .quiesced, allowUnattended: settings.allowUnattended),
             logger: attempt.logger)
+    }
+
+    private func begin() throws -> Freeze {
+        attempt.progress.enter(.quiescing)
+        let settings = context.settings
         let start = MonotonicTime.now
         do {
             let freeze = try coordinator.freeze(

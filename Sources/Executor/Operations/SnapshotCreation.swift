@@ -2,7 +2,8 @@ import ExecutorRPC
 import Quiesce
 import RuntimeCore
 
-/// snapshot_create: freeze, clone, thaw; only then sync and publish, so that nobody waits frozen for a disk.
+/// snapshot_create: clone what can be cloned before, freeze, clone, thaw; only then sync and publish, so that nobody waits
+/// frozen for a disk.
 struct SnapshotCreation: WorkspaceOperation {
     let snapshotID: String
     let message: String
@@ -46,17 +47,22 @@ struct SnapshotCreation: WorkspaceOperation {
             of: TreeClone.Place(folder: folder.live, name: liveID), as: .snapshot,
             TreeClone.Place(folder: staging.folder, name: staging.tree), op: "snapshot_create", attempt: attempt,
             context: context)
-        try treeClone.prepare()
         let freezing = AgentFreeze(attempt: attempt, context: context, folder: folder, op: "snapshot_create")
-        let (counted, receipt) = try freezing.hold {
+        let cloning = SnapshotClone(treeClone: treeClone, staging: staging, attempt: attempt, context: context)
+        let first = try cloning.begin(freezing)
+        Failpoint.hit("executor.snapshot.after_first_phase")
+        try treeClone.prepare()
+        let (counted, receipt) = try freezing.hold { freeze in
             Failpoint.hit("executor.snapshot.after_quiesce")
-            let counted = try treeClone.run()
+            let counted = try cloning.finish(first, freeze)
             Failpoint.hit("executor.snapshot.after_clone")
             return counted
         }
         Failpoint.hit("executor.snapshot.after_resume")
         attempt.progress.enter(.syncing)
         let clone = try treeClone.complete(counted)
+        // Where the second phase has put what was in its way.
+        if first != nil { context.trash.collect(.snapshots(wsid: attempt.wsid)) }
         let manifest = SnapshotManifest(
             snapshotID: snapshotID, wsid: attempt.wsid, taskID: attempt.taskID, requestID: attempt.requestID,
             fence: attempt.fence, liveID: liveID, message: message, engine: clone.engine,

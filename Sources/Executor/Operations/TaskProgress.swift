@@ -41,6 +41,14 @@ final class TaskProgress: Sendable {
         }
     }
 
+    /// The second phase of a clone, which goes through `entries` again.
+    func enterUpdating(of entries: UInt64) {
+        state.update { state in
+            state.progress.phase = .updating
+            state.progress.entriesTotal = entries
+        }
+    }
+
     func setFrozen(_ frozen: Bool) { state.update { $0.progress.frozen = frozen } }
 
     func conclude(_ end: End) { state.update { $0.end = end } }

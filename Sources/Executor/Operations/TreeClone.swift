@@ -18,13 +18,13 @@ struct TreeClone {
         let bytes: UInt64
     }
 
-    private let source: Place
-    private let target: Place
+    let source: Place
+    let target: Place
     private let purpose: ClonePurpose
-    private let engine: any CloneEngine
-    private let attempt: Attempt
-    private let metrics: ExecutorMetrics
-    private let op: String
+    let engine: any CloneEngine
+    let attempt: Attempt
+    let metrics: ExecutorMetrics
+    let op: String
 
     /// Finds the engine. To be made before a freeze: the first time the engine is tried on the mount.
     init(
@@ -46,6 +46,8 @@ struct TreeClone {
     func prepare() throws {
         try counting {
             try engine.prepare(from: source.folder.raw, source.name, cancellation: attempt.cancellation)
+            // So that the clone of a file that was written shortly before need not wait for the disk.
+            if !engine.promises.isConstantTime { try source.folder.syncLocalFileSystem(attempt.cancellation) }
         }
     }
 
@@ -55,9 +57,10 @@ struct TreeClone {
     /// - Parameter entries: how many there are to clone; nil where that is not known.
     /// - Returns: what the engine counted; nil where it does not look at entries.
     func run(entries: UInt64? = nil) throws -> CloneSummary? {
-        let start = MonotonicTime.now
+        attempt.progress.cloned.restart()
         attempt.progress.enterCloning(of: entries)
         return try counting {
+            let start = MonotonicTime.now
             let counted = try engine.clone(
                 from: source.folder.raw, source.name, to: target.folder.raw, target.name, as: purpose,
                 onFailure: .leave, progress: attempt.progress.cloned, cancellation: attempt.cancellation)
@@ -76,7 +79,7 @@ struct TreeClone {
         }
     }
 
-    private func counting<Result>(_ body: () throws -> Result) throws -> Result {
+    func counting<Result>(_ body: () throws -> Result) throws -> Result {
         do {
             return try body()
         } catch {

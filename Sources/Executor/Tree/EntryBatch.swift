@@ -15,6 +15,8 @@ final class EntryBatch: @unchecked Sendable {
     private static let capacity = 8192
     private let buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 8)
     private var length = 0
+    /// Which batch of its directory it is, from 0.
+    var ordinal = 0
 
     deinit { buffer.deallocate() }
 

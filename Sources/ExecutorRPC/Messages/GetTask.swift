@@ -22,6 +22,8 @@ package struct Progress: Equatable, Sendable {
         package static let preparing = Phase(rawValue: "preparing")
         package static let quiescing = Phase(rawValue: "quiescing")
         package static let cloning = Phase(rawValue: "cloning")
+        /// The second phase of a clone: the entries are gone through again.
+        package static let updating = Phase(rawValue: "updating")
         package static let switching = Phase(rawValue: "switching")
         package static let releasing = Phase(rawValue: "releasing")
         package static let syncing = Phase(rawValue: "syncing")

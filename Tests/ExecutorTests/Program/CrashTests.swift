@@ -31,7 +31,7 @@ import Testing
         }
         return points(
             create, "executor.snapshot",
-            ["after_quiesce", "after_clone", "after_resume", "after_sync", "before_publish"],
+            ["after_first_phase", "after_quiesce", "after_clone", "after_resume", "after_sync", "before_publish"],
             ["after_publish"])
             + points(create, "executor.clone", ["entry"], [])
             + points(

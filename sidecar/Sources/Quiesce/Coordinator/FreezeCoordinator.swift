@@ -24,6 +24,8 @@ package struct FreezeCoordinator {
     private let policy: FreezePolicy
     private let logger: Logger
 
+    var registrations: RegistrationFolder { RegistrationFolder(control: control) }
+
     /// - Parameters:
     ///   - controlDirectory: the workspace's `.wvs`; open until `freeze` has returned.
     ///   - executorID: at most 64 bytes.

@@ -38,10 +38,25 @@ final class AttributeCopy {
     }
 
     /// Of a directory whose entries are complete.
-    func finish(directory pair: DirectoryPair, path: () -> String) throws {
-        var status = stat()
-        guard fstat(pair.source, &status) == 0 else { throw SystemError("fstat", path()) }
+    ///
+    /// - Parameter isNew: whether this thread's process made it; otherwise it may belong to anybody, and have attributes that its
+    ///   source has lost.
+    func finish(directory pair: DirectoryPair, _ status: FileStatus, isNew: Bool, path: () -> String) throws {
+        if !isNew {
+            guard fchown(pair.target, uid, gid) == 0 else { throw SystemError("fchown", path()) }
+            try removeExtendedAttributes(of: pair.target, exceptThoseOf: pair.source, path)
+        }
         try finish(source: pair.source, target: pair.target, status, modeIsSet: false, path: path)
+    }
+
+    private func removeExtendedAttributes(of target: CInt, exceptThoseOf source: CInt, _ path: () -> String) throws {
+        let length = retrying { flistxattr(target, names, Self.capacity) }
+        try forEachName(length, path) { name in
+            if fgetxattr(source, name, nil, 0) >= 0 { return }
+            // XFS lists an ACL under a second name, which goes with the first.
+            if errno == ENODATA, fremovexattr(target, name) == 0 || errno == ENODATA { return }
+            throw SystemError("fremovexattr", "\(path()) \(String(cString: name))")
+        }
     }
 
     /// Of what has no descriptor to work with. By name is safe in the target: nobody else can enter it.

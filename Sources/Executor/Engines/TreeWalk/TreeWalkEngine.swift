@@ -8,7 +8,14 @@ package struct TreeWalkEngine: CloneEngine {
     package let promises = ClonePromises(isAtomic: false, isConstantTime: false)
     private let content: FileContent
     private let threads: Int
+<<<<<<< HEAD:Sources/Executor/Engines/TreeWalkEngine.swift
     private let root: TreeRoot
+=======
+    #if FAILPOINTS
+        /// For the test that must fail without: whether a second phase clones again what is doubtful.
+        var rechecksDoubtful = true
+    #endif
+>>>>>>> 39f6f26 (Clone most of a snapshot while the agent works):Sources/Executor/Engines/TreeWalk/TreeWalkEngine.swift
 
     /// Shares blocks with FICLONE: XFS, btrfs, bcachefs. `threads` 0 means one for each core.
     package static func reflink(threads: Int = 0) -> TreeWalkEngine { reflink(threads: threads, root: .directory) }
@@ -36,7 +43,7 @@ package struct TreeWalkEngine: CloneEngine {
 
     package func makeTree(in parent: CInt, _ name: String) throws {
         try root.make(in: parent, name)
-        let made = try openRoot(parent, name)
+        let made = try CloneRoots.open(parent, name)
         try TreeRoot.makePlain(made.raw, name)
     }
 
@@ -45,6 +52,7 @@ package struct TreeWalkEngine: CloneEngine {
         progress: CloneProgress, cancellation: Cancellation
     ) throws -> CloneSummary? {
         try cancellation.check()
+<<<<<<< HEAD:Sources/Executor/Engines/TreeWalkEngine.swift
         let sourceRoot = try openRoot(from, source)
         try root.make(in: to, target)
         do {
@@ -53,6 +61,12 @@ package struct TreeWalkEngine: CloneEngine {
             let walk = CloneWalk(
                 base: DirectoryPair(source: sourceRoot.raw, target: targetRoot.raw), content: content,
                 progress: progress, cancellation: cancellation)
+=======
+        let roots = try CloneRoots(from: from, source, to: to, target, root)
+        do {
+            let walk = try CloneWalk(
+                base: roots.makePlain(), content: content, phase: .only, progress: progress, cancellation: cancellation)
+>>>>>>> 39f6f26 (Clone most of a snapshot while the agent works):Sources/Executor/Engines/TreeWalk/TreeWalkEngine.swift
             try walk.run(threads: threads)
             return walk.summary
         } catch {
@@ -72,6 +86,7 @@ package struct TreeWalkEngine: CloneEngine {
         try TreeRemoval.remove(in: parent, name, threads: threads, progress: progress, cancellation: cancellation)
     }
 
+<<<<<<< HEAD:Sources/Executor/Engines/TreeWalkEngine.swift
     private func openRoot(_ parent: CInt, _ name: String) throws -> FileDescriptor {
         do {
             return try openBeneath(parent, name, flags: O_RDONLY | O_DIRECTORY)
@@ -80,12 +95,52 @@ package struct TreeWalkEngine: CloneEngine {
         }
     }
 
+=======
+>>>>>>> 39f6f26 (Clone most of a snapshot while the agent works):Sources/Executor/Engines/TreeWalk/TreeWalkEngine.swift
     /// Not to be cancelled: it is what a cancellation leads to.
     private func removePartial(in parent: CInt, _ name: String, cause: any Error) throws {
         do {
             try TreeRemoval.remove(in: parent, name, threads: threads, cancellation: try Cancellation())
         } catch {
             throw PartialCloneLeft(name: name, cause: cause, removal: error)
+        }
+    }
+}
+
+extension TreeWalkEngine: TwoPhaseEngine {
+    /// statfs(2): ext4, XFS and btrfs. Elsewhere stores through a mapping may move no ctime (tmpfs), or another machine's changes
+    /// come late (network file systems).
+    private static let fileSystems = [0xEF53, 0x5846_5342, 0x9123_683E]
+
+    package func canCloneInTwoPhases(_ directory: CInt) -> Bool {
+        var status = statfs()
+        // Nothing can be moved out of a subvolume, as a second phase may have to.
+        return root == .directory && fstatfs(directory, &status) == 0 && Self.fileSystems.contains(Int(status.f_type))
+    }
+
+    package func beginClone(
+        from: CInt, _ source: String, to: CInt, _ target: String, progress: CloneProgress, cancellation: Cancellation
+    ) throws -> any TwoPhaseClone {
+        try cancellation.check()
+        let roots = try CloneRoots(from: from, source, to: to, target, root)
+        let base = try roots.makePlain()
+        let reads = if case .copy = content { true } else { false }
+        let doubt = DoubtRule(device: UInt64(try fileStatus(of: base.source, source).st_dev), readsBytes: reads)
+        let capture = DirectoryCapture()
+        let walk = CloneWalk(
+            base: base, content: content, phase: .first(capture, doubt), progress: progress, cancellation: cancellation)
+        try walk.run(threads: threads)
+        return TreeWalkClone(
+            roots: roots, capture: capture, entries: walk.summary.entries, doubtful: walk.doubtful
+        ) { [content, threads] second, progress, cancellation in
+            var second = second
+            #if FAILPOINTS
+                second.rechecksDoubtful = rechecksDoubtful
+            #endif
+            let walk = CloneWalk(
+                base: base, content: content, phase: .second(second), progress: progress, cancellation: cancellation)
+            try walk.run(threads: threads)
+            return TwoPhaseSummary(clone: walk.summary, renewed: walk.renewed, removed: walk.removed)
         }
     }
 }

@@ -17,20 +17,21 @@ final class HardLinks: Sendable {
     struct FirstName {
         let directory: TreeDirectory
         let name: [CChar]
+        /// What the clone was made from.
+        let stamp: EntryStamp?
+        /// The clone is that of an earlier phase, to which other names that were good are linked as well.
+        let isKept: Bool
     }
 
     enum Claim {
         /// The caller clones the file, then calls `fulfil` or `abandon`.
         case first
         case linked(FirstName)
-        /// Whoever was to clone it has failed.
-        case abandoned
     }
 
     private enum State {
         case beingCloned
         case cloned(FirstName)
-        case abandoned
     }
 
     private let files = Monitor<[Key: State]>([:])
@@ -44,19 +45,22 @@ final class HardLinks: Sendable {
                 return .first
             case .beingCloned: return nil
             case .cloned(let first): return .linked(first)
-            case .abandoned: return .abandoned
             }
         }
     }
 
-    func fulfil(_ key: Key, _ name: UnsafePointer<CChar>, in directory: TreeDirectory) {
+    func fulfil(
+        _ key: Key, _ name: UnsafePointer<CChar>, in directory: TreeDirectory, stamp: EntryStamp?, isKept: Bool
+    ) {
         let bytes = Array(UnsafeBufferPointer(start: name, count: strlen(name) + 1))
-        files.withLock { $0[key] = .cloned(FirstName(directory: directory, name: bytes)) }
+        let first = FirstName(directory: directory, name: bytes, stamp: stamp, isKept: isKept)
+        files.withLock { $0[key] = .cloned(first) }
         files.wakeAll()
     }
 
+    /// Leaves the file to whoever comes by its next name.
     func abandon(_ key: Key) {
-        files.withLock { $0[key] = .abandoned }
+        files.withLock { $0[key] = nil }
         files.wakeAll()
     }
 }

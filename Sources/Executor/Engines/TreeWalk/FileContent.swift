@@ -12,21 +12,43 @@ enum FileContent: Sendable {
     private static let reflinkStep: Int64 = 16 << 20
     private static let copyStep: Int64 = 4 << 20
 
-    /// - Returns: the call that failed, with `errno`; nil if all went well.
+    /// How the content got there.
+    enum Way {
+        case shared, copied
+        /// It did not; with the call and `errno`.
+        case failed(FailedCall)
+    }
+
     /// - Throws: `CancellationError`.
     func clone(
         from source: CInt, to target: CInt, size: Int64, checkCancellation: () throws -> Void
-    ) throws -> FailedCall? {
-        switch self {
-        case .reflink:
-            guard let failure = try reflink(source, target, size, checkCancellation) else { return nil }
+    ) throws -> Way {
+        if case .reflink = self {
+            guard let failure = try reflink(source, target, size, checkCancellation) else { return .shared }
             // The file system clones, but not this file: its NOCOW attribute differs (btrfs), it is in use for swap, it lies
             // on a realtime device (XFS).
-            guard [EINVAL, EOPNOTSUPP, ETXTBSY].contains(failure.errno) else { return failure }
-            return try copy(source, target, size, checkCancellation)
-        case .copy:
-            return try copy(source, target, size, checkCancellation)
+            guard [EINVAL, EOPNOTSUPP, ETXTBSY].contains(failure.errno) else { return .failed(failure) }
         }
+        return try copy(source, target, size, checkCancellation).map { .failed($0) } ?? .copied
+    }
+
+    /// Writes back what is dirty of a file, before its ctime is taken. A store to a page that is dirty already moves no ctime;
+    /// after this the next one does. (A reflink does the same by itself.)
+    ///
+    /// Without the commit and the barrier of an fsync(2): nothing has to be durable yet.
+    func settle(_ source: CInt, size: Int64, checkCancellation: () throws -> Void) throws -> FailedCall? {
+        guard case .copy = self else { return nil }
+        var offset: Int64 = 0
+        while offset < size {
+            try checkCancellation()
+            let isLast = size - offset <= Self.copyStep
+            // 0 is up to the end, wherever that is by now.
+            guard retrying({ wvs_write_back(source, off_t(offset), isLast ? 0 : off_t(Self.copyStep)) }) == 0 else {
+                return FailedCall("sync_file_range")
+            }
+            offset += Self.copyStep
+        }
+        return nil
     }
 
     private func reflink(
@@ -54,6 +76,7 @@ enum FileContent: Sendable {
     ) throws -> FailedCall? {
         var offset = off_t(0)
         while offset < off_t(size) {
+            // On ext4 this waits for a write(2) that is under way: its ctime has been moved, its data is not there yet.
             let data = lseek(source, offset, WVS_SEEK_DATA)
             if data < 0 {
                 if errno == ENXIO { break }  // Nothing but a hole up to the end.

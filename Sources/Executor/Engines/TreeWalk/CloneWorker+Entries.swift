@@ -2,24 +2,38 @@ private import CShims
 private import Glibc
 import RuntimeCore
 
+/// Making one entry that is not there yet. Each answers what it was made from, where that is to be remembered.
 extension CloneWorker {
-    func cloneFile(_ name: UnsafePointer<CChar>, in directory: TreeDirectory, _ pair: DirectoryPair) throws {
+    func cloneFile(
+        _ name: UnsafePointer<CChar>, in directory: TreeDirectory, _ pair: DirectoryPair
+    ) throws -> EntryStamp? {
+        let start = isFirst ? DoubtRule.now() : 0
         let source = openSource(pair.source, name, flags: O_RDONLY)
         guard source >= 0 else { throw openingError(errno, path: directory.path(name)) }
         defer { close(source) }
+        if isFirst { try settle(source, name, in: directory) }
         // Of the very file that is cloned, whatever the name has led to before.
         var status = stat()
         guard fstat(source, &status) == 0 else { throw SystemError("fstat", directory.path(name)) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw TreeChanged(path: directory.path(name)) }
-        try oncePerFile(status, name, in: directory, pair) {
+        return try oncePerFile(status, start: start, name, in: directory, pair) {
             try makeFile(name, in: directory, pair, source: source, status)
         }
     }
 
+    private func settle(_ source: CInt, _ name: UnsafePointer<CChar>, in directory: TreeDirectory) throws {
+        guard case .copy = walk.content else { return }
+        let size = Int64(try fileStatus(of: source, directory.path(name)).st_size)
+        if let failure = try walk.content.settle(source, size: size, checkCancellation: checkCancellation) {
+            throw SystemError(failure.name, directory.path(name), errno: failure.errno)
+        }
+    }
+
+    /// - Returns: how the content got into the clone.
     private func makeFile(
         _ name: UnsafePointer<CChar>, in directory: TreeDirectory, _ pair: DirectoryPair, source: CInt,
         _ status: FileStatus
-    ) throws {
+    ) throws -> FileContent.Way {
         // Extended attributes of a file that is read-only to its owner can be set by root alone.
         let isLocked = walk.uid != 0 && status.st_mode & 0o200 == 0
         let mode = status.st_mode & 0o777 | (isLocked ? 0o200 : 0)
@@ -28,20 +42,28 @@ extension CloneWorker {
         }
         guard target >= 0 else { throw SystemError("openat", directory.path(name)) }
         defer { close(target) }
-        let size = Int64(status.st_size)
-        if size > 0 {
-            let failure = try walk.content.clone(
-                from: source, to: target, size: size, checkCancellation: checkCancellation)
-            if let failure { throw SystemError(failure.name, directory.path(name), errno: failure.errno) }
-            bytes += size
-        }
-        try attributes.finish(source: source, target: target, status, modeIsSet: modesAreExact && !isLocked) {
-            directory.path(name)
+        return try removingOnFailure(name, pair) {
+            let size = Int64(status.st_size)
+            var way = FileContent.Way.shared
+            if size > 0 {
+                way = try walk.content.clone(from: source, to: target, size: size, checkCancellation: checkCancellation)
+                if case .failed(let call) = way {
+                    throw SystemError(call.name, directory.path(name), errno: call.errno)
+                }
+                tally.bytes += size
+            }
+            try attributes.finish(source: source, target: target, status, modeIsSet: modesAreExact && !isLocked) {
+                directory.path(name)
+            }
+            return way
         }
     }
 
     /// Symbolic links, FIFOs, sockets and devices.
-    func cloneSpecial(_ name: UnsafePointer<CChar>, in directory: TreeDirectory, _ pair: DirectoryPair) throws {
+    func cloneSpecial(
+        _ name: UnsafePointer<CChar>, in directory: TreeDirectory, _ pair: DirectoryPair
+    ) throws -> EntryStamp? {
+        let start = isFirst ? DoubtRule.now() : 0
         let source = retrying {
             wvs_openat2_beneath(pair.source, name, CInt(WVS_O_PATH) | O_NOFOLLOW | O_CLOEXEC, 0)
         }
@@ -49,7 +71,7 @@ extension CloneWorker {
         defer { close(source) }
         var status = stat()
         guard fstat(source, &status) == 0 else { throw SystemError("fstat", directory.path(name)) }
-        try oncePerFile(status, name, in: directory, pair) {
+        return try oncePerFile(status, start: start, name, in: directory, pair) {
             switch status.st_mode & S_IFMT {
             case S_IFLNK: try makeLink(name, in: directory, pair, source: source)
             case S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK:
@@ -58,9 +80,12 @@ extension CloneWorker {
                 }
             default: throw TreeChanged(path: directory.path(name))
             }
-            try attributes.finish(special: name, pair, source: source, status, modeIsSet: modesAreExact) {
-                directory.path(name)
+            try removingOnFailure(name, pair) {
+                try attributes.finish(special: name, pair, source: source, status, modeIsSet: modesAreExact) {
+                    directory.path(name)
+                }
             }
+            return .shared
         }
     }
 
@@ -79,19 +104,33 @@ extension CloneWorker {
         }
     }
 
+    /// A first phase may go on after a failure: then nothing must be left that it does not remember.
+    private func removingOnFailure<Result>(
+        _ name: UnsafePointer<CChar>, _ pair: DirectoryPair, _ body: () throws -> Result
+    ) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            unlinkat(pair.target, name, 0)
+            throw error
+        }
+    }
+
     /// Clones a file under the first of its names, and links the others to it.
+    ///
+    /// - Returns: what the clone was made from; for another name that is what its first name was made from.
     private func oncePerFile(
-        _ status: FileStatus, _ name: UnsafePointer<CChar>, in directory: TreeDirectory,
-        _ pair: DirectoryPair,
-        _ make: () throws -> Void
-    ) throws {
-        guard status.st_nlink > 1 else { return try make() }
+        _ status: FileStatus, start: Int64, _ name: UnsafePointer<CChar>, in directory: TreeDirectory,
+        _ pair: DirectoryPair, _ make: () throws -> FileContent.Way
+    ) throws -> EntryStamp? {
+        guard status.st_nlink > 1 else { return stamp(status, start, try make()) }
         let key = HardLinks.Key(status)
         switch walk.links.claim(key) {
         case .first:
             do {
-                try make()
-                walk.links.fulfil(key, name, in: directory)
+                let stamp = stamp(status, start, try make())
+                walk.links.fulfil(key, name, in: directory, stamp: stamp, isKept: false)
+                return stamp
             } catch {
                 walk.links.abandon(key)
                 throw error
@@ -102,7 +141,15 @@ extension CloneWorker {
                     throw SystemError("linkat", directory.path(name))
                 }
             }
-        case .abandoned: throw CancellationError()
+            return first.stamp
         }
+    }
+
+    private func stamp(_ status: FileStatus, _ start: Int64, _ way: FileContent.Way) -> EntryStamp? {
+        guard let doubt else { return nil }
+        var stamp = doubt.stamp(status, start: start)
+        // It has not been settled.
+        if case .reflink = walk.content, case .copied = way { stamp.isDoubtful = true }
+        return stamp
     }
 }

@@ -1,0 +1,163 @@
+private import CShims
+private import Glibc
+import RuntimeCore
+private import Synchronization
+
+/// One walk through a tree that clones it, or brings its clone up to date: what its threads share.
+final class CloneWalk: Sendable {
+    /// A directory to list, or part of one that another thread lists.
+    enum Item: Sendable {
+        case directory(CloneDirectory)
+        case batch(CloneDirectory, EntryBatch)
+    }
+
+    let content: FileContent
+    let phase: ClonePhase
+    let progress: CloneProgress
+    let cancellation: Cancellation
+    let handles: DirectoryHandles
+    let links = HardLinks()
+    /// Whose everything is that is created, before it is given away.
+    let uid: UInt32 = geteuid()
+    let gid: UInt32 = getegid()
+    private let base: DirectoryPair
+    private let entries = Atomic<Int>(0)
+    private let bytes = Atomic<Int64>(0)
+    private let doubtfulCount = Atomic<Int>(0)
+    private let renewedCount = Atomic<Int>(0)
+    private let removedCount = Atomic<Int>(0)
+
+    /// - Parameter base: the root of the source, and that of the target; not owned.
+    init(
+        base: DirectoryPair, content: FileContent, phase: ClonePhase, progress: CloneProgress,
+        cancellation: Cancellation
+    ) {
+        self.base = base
+        self.content = content
+        self.phase = phase
+        self.progress = progress
+        self.cancellation = cancellation
+        handles = DirectoryHandles(base: base, opening: openPair)
+    }
+
+    var summary: CloneSummary {
+        CloneSummary(entries: entries.load(ordering: .relaxed), bytes: bytes.load(ordering: .relaxed))
+    }
+
+    var doubtful: Int { doubtfulCount.load(ordering: .relaxed) }
+    var renewed: Int { renewedCount.load(ordering: .relaxed) }
+    var removed: Int { removedCount.load(ordering: .relaxed) }
+
+    func count(_ tally: CloneTally) {
+        entries.add(tally.entries, ordering: .relaxed)
+        bytes.add(tally.bytes, ordering: .relaxed)
+        doubtfulCount.add(tally.doubtful, ordering: .relaxed)
+        renewedCount.add(tally.renewed, ordering: .relaxed)
+        removedCount.add(tally.removed, ordering: .relaxed)
+    }
+
+    func run(threads: Int) throws {
+        let crew = WorkCrew<Item>(name: "wvs-clone", width: threads) { crew in
+            CloneWorker(walk: self, crew: crew).run
+        }
+        let root = CloneDirectory(
+            TreeDirectory(".", in: nil, handles: handles), known: phase.known, capture: phase.capture)
+        try crew.run(.directory(root))
+        // Only now may anybody else enter the tree.
+        if phase.isLast {
+            try AttributeCopy(uid: uid, gid: gid).finish(directory: base, fileStatus(of: base.source, "."), isNew: true)
+            {
+                "."
+            }
+        }
+    }
+}
+
+/// A directory of the walk, with what is known of its clone.
+struct CloneDirectory: Sendable {
+    let tree: TreeDirectory
+    /// What its clone has from an earlier phase; nil where that has been made just now, empty and open to us.
+    let known: DirectoryCapture?
+    /// What is to be remembered of it; nil where nothing is.
+    let capture: DirectoryCapture?
+
+    init(_ tree: TreeDirectory, known: DirectoryCapture?, capture: DirectoryCapture?) {
+        self.tree = tree
+        self.known = known
+        self.capture = capture
+    }
+}
+
+/// Which phase of a clone a walk is.
+enum ClonePhase: Sendable {
+    /// The tree stands still: all at once.
+    case only
+    /// The tree may change meanwhile.
+    case first(DirectoryCapture, DoubtRule)
+    /// The tree stands still: what the first phase has missed.
+    case second(SecondPhase)
+
+    var isFirst: Bool { if case .first = self { true } else { false } }
+    /// Whether the clone is complete after it.
+    var isLast: Bool { !isFirst }
+    var capture: DirectoryCapture? { if case .first(let capture, _) = self { capture } else { nil } }
+    var doubt: DoubtRule? { if case .first(_, let rule) = self { rule } else { nil } }
+    var second: SecondPhase? { if case .second(let phase) = self { phase } else { nil } }
+    var known: DirectoryCapture? { second?.known }
+}
+
+/// What the second phase works with.
+struct SecondPhase: Sendable {
+    /// Of the root.
+    let known: DirectoryCapture
+    let openFiles: Set<UInt64>
+    let aside: TrashFolder
+    var rechecksDoubtful = true
+
+    /// Whether the clone of an entry is good as it is.
+    func isGood(_ stamp: EntryStamp, _ status: FileStatus) -> Bool {
+        var stamp = stamp
+        if !rechecksDoubtful { stamp.isDoubtful = false }
+        return stamp.proves(status) && !(rechecksDoubtful && openFiles.contains(stamp.inode))
+    }
+}
+
+/// What one thread has done since it last said so.
+struct CloneTally {
+    var entries = 0
+    var bytes: Int64 = 0
+    var doubtful = 0
+    var renewed = 0
+    var removed = 0
+}
+
+func fileStatus(of descriptor: CInt, _ path: @autoclosure () -> String) throws(SystemError) -> FileStatus {
+    var status = stat()
+    try systemCall("fstat", path()) { fstat(descriptor, &status) }
+    return status
+}
+
+/// Opens a directory of the source and its clone.
+@Sendable
+private func openPair(
+    _ parent: DirectoryPair, _ name: UnsafePointer<CChar>, path: () -> String
+) throws -> DirectoryPair {
+    let source = openSource(parent.source, name, flags: O_RDONLY | O_DIRECTORY)
+    guard source >= 0 else { throw openingError(errno, path: path()) }
+    let target = retrying { wvs_openat2_beneath(parent.target, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
+    guard target >= 0 else {
+        let error = openingError(errno, path: path())
+        close(source)
+        throw error
+    }
+    return DirectoryPair(source: source, target: target)
+}
+
+/// Opens an entry of the source for reading, and leaves its access time alone where that is allowed.
+func openSource(_ directory: CInt, _ name: UnsafePointer<CChar>, flags: CInt) -> CInt {
+    let flags = flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
+    let raw = retrying { wvs_openat2_beneath(directory, name, flags | WVS_O_NOATIME, 0) }
+    // Only an owner may ask for O_NOATIME.
+    if raw >= 0 || errno != EPERM { return raw }
+    return retrying { wvs_openat2_beneath(directory, name, flags, 0) }
+}

@@ -1,0 +1,167 @@
+private import CShims
+private import Glibc
+import RuntimeCore
+
+/// One thread of a clone. Its umask is its own, and 0, so that files come into being with their mode.
+final class CloneWorker {
+    let walk: CloneWalk
+    let crew: WorkCrew<CloneWalk.Item>
+    let attributes: AttributeCopy
+    /// False where the thread could not get a umask of its own (a container without CAP_SYS_ADMIN): modes are set afterwards.
+    let modesAreExact: Bool
+    let isFirst: Bool
+    let doubt: DoubtRule?
+    let second: SecondPhase?
+    var tally = CloneTally()
+    private var recorder = CaptureRecorder()
+    private var spare: EntryBatch?
+
+    init(walk: CloneWalk, crew: WorkCrew<CloneWalk.Item>) {
+        self.walk = walk
+        self.crew = crew
+        attributes = AttributeCopy(uid: walk.uid, gid: walk.gid)
+        modesAreExact = wvs_own_umask() == 0
+        isFirst = walk.phase.isFirst
+        doubt = walk.phase.doubt
+        second = walk.phase.second
+    }
+
+    func run(_ item: CloneWalk.Item) throws {
+        do {
+            switch item {
+            case .directory(let directory):
+                try walk.handles.with(directory.tree) { pair in
+                    try list(directory, pair)
+                    try end(directory, pair)
+                }
+            case .batch(let directory, let batch):
+                try walk.handles.with(directory.tree) { pair in
+                    try clone(batch, of: directory, pair)
+                    try end(directory, pair)
+                }
+                spare = batch
+            }
+        } catch  where isFirst && meansChanged(error) {
+            // What is missing now is cloned in the second phase.
+        }
+    }
+
+    func checkCancellation() throws {
+        if crew.isStopping { throw CancellationError() }
+        try walk.cancellation.check()
+    }
+
+    private func list(_ directory: CloneDirectory, _ pair: DirectoryPair) throws {
+        var batch = takeBatch()
+        var ordinal = 0
+        while try batch.fill(from: pair.source, path: directory.tree.path()) {
+            batch.ordinal = ordinal
+            ordinal += 1
+            if batch.isWorthSharing, crew.isHungry {
+                directory.tree.begin()
+                crew.push(.batch(directory, batch))
+                batch = takeBatch()
+            } else {
+                try clone(batch, of: directory, pair)
+            }
+        }
+        spare = batch
+    }
+
+    private func takeBatch() -> EntryBatch {
+        defer { spare = nil }
+        return spare ?? EntryBatch()
+    }
+
+    private func clone(_ batch: EntryBatch, of directory: CloneDirectory, _ pair: DirectoryPair) throws {
+        defer { report() }
+        var cursor = directory.known.map { CaptureCursor($0, at: batch.ordinal) }
+        try batch.forEach { name, kind in
+            try checkCancellation()
+            let known = cursor?.take(name)
+            do {
+                try clone(name, kind, known, in: directory, pair)
+                tally.entries += 1
+                walk.progress.add(1)
+            } catch  where isFirst && meansChanged(error) {
+                // It is left to the second phase, and so is what came of its name.
+            }
+            Failpoint.hit("executor.clone.entry")
+        }
+        if let capture = directory.capture {
+            tally.doubtful += recorder.doubtful
+            capture.place(recorder.segment(), at: batch.ordinal)
+        }
+    }
+
+    private func clone(
+        _ name: UnsafePointer<CChar>, _ listed: EntryBatch.Kind, _ known: CapturedEntry?, in directory: CloneDirectory,
+        _ pair: DirectoryPair
+    ) throws {
+        let kind = listed == .unknown ? try self.kind(of: name, in: directory.tree, pair) : listed
+        if kind == .directory { return try enter(name, known, in: directory, pair) }
+        if let known, try isGood(known, name, in: directory.tree, pair) { return }
+        if second != nil { tally.renewed += 1 }
+        if directory.known != nil { try makeRoom(for: name, known, in: directory, pair) }
+        let stamp =
+            try kind == .file ? cloneFile(name, in: directory.tree, pair) : cloneSpecial(name, in: directory.tree, pair)
+        if let stamp { recorder.add(name, stamp) }
+    }
+
+    private func enter(
+        _ name: UnsafePointer<CChar>, _ known: CapturedEntry?, in directory: CloneDirectory, _ pair: DirectoryPair
+    ) throws {
+        let child = known?.child
+        if child == nil {
+            if second != nil { tally.renewed += 1 }
+            if directory.known != nil { try makeRoom(for: name, known, in: directory, pair) }
+            guard retrying({ mkdirat(pair.target, name, 0o700) }) == 0 else {
+                throw SystemError("mkdirat", directory.tree.path(name))
+            }
+        }
+        let capture = directory.capture == nil ? nil : DirectoryCapture()
+        if let capture { recorder.add(name, directory: capture) }
+        let tree = TreeDirectory(name, in: directory.tree, handles: walk.handles)
+        crew.push(.directory(CloneDirectory(tree, known: child, capture: capture)))
+    }
+
+    /// Whoever ends the last piece of a directory gives it its attributes. The root waits for the whole tree.
+    private func end(_ directory: CloneDirectory, _ pair: DirectoryPair) throws {
+        guard directory.tree.end() else { return }
+        if let known = directory.known { try removeUntaken(known, of: directory, pair) }
+        if directory.tree.parent == nil { return }
+        let start = DoubtRule.now()
+        let status = try fileStatus(of: pair.source, directory.tree.path())
+        if let known = directory.known, let second, !known.isOpenedUp, let stamp = known.stamp,
+            second.isGood(stamp, status)
+        {
+            return
+        }
+        try attributes.finish(directory: pair, status, isNew: directory.known == nil) { directory.tree.path() }
+        directory.capture?.stamp = doubt?.stamp(status, start: start)
+    }
+
+    func report() {
+        walk.count(tally)
+        tally = CloneTally()
+    }
+
+    private func kind(
+        of name: UnsafePointer<CChar>, in directory: TreeDirectory, _ pair: DirectoryPair
+    ) throws(SystemError) -> EntryBatch.Kind {
+        var status = stat()
+        try systemCall("fstatat", directory.path(name)) { fstatat(pair.source, name, &status, AT_SYMLINK_NOFOLLOW) }
+        return EntryBatch.Kind(mode: status.st_mode)
+    }
+}
+
+/// Whether an error says no more than that somebody works in the tree. What is meant seriously (no permission, a loop of
+/// links) the second phase meets again.
+private func meansChanged(_ error: any Error) -> Bool {
+    switch error {
+    case is TreeChanged: true
+    case let error as SystemError:
+        [ENOENT, ESTALE, ENOTDIR, ELOOP, EISDIR, EEXIST, EACCES, EAGAIN, ENXIO, ETXTBSY].contains(error.errno)
+    default: false
+    }
+}
