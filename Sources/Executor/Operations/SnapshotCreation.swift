@@ -52,6 +52,7 @@ struct SnapshotCreation: WorkspaceOperation {
         let first = try cloning.begin(freezing)
         Failpoint.hit("executor.snapshot.after_first_phase")
         try treeClone.prepare()
+        try treeClone.syncSource()
         let (counted, receipt) = try freezing.hold { freeze in
             Failpoint.hit("executor.snapshot.after_quiesce")
             let counted = try cloning.finish(first, freeze)

@@ -46,9 +46,13 @@ struct TreeClone {
     func prepare() throws {
         try counting {
             try engine.prepare(from: source.folder.raw, source.name, cancellation: attempt.cancellation)
-            // So that the clone of a file that was written shortly before need not wait for the disk.
-            if !engine.promises.isConstantTime { try source.folder.syncLocalFileSystem(attempt.cancellation) }
         }
+    }
+
+    /// Writes back what agents have written, so that a clone while they stand still need not wait for the disk. (An engine of
+    /// constant time does so in `prepare`.)
+    func syncSource() throws {
+        if !engine.promises.isConstantTime { try source.folder.syncLocalFileSystem(attempt.cancellation) }
     }
 
     /// Clones. What fails or is cancelled is left to the caller, who moves it to the trash: removing it here would keep an

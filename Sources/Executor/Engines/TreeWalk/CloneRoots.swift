@@ -24,10 +24,12 @@ final class CloneRoots: Sendable {
         folder = to
     }
 
-    /// Takes away what the target has inherited, and lends both as long as this object lives.
-    func makePlain() throws -> DirectoryPair {
-        try TreeRoot.makePlain(target.raw, name)
-        return DirectoryPair(source: source.raw, target: target.raw)
+    /// Takes away what the target has inherited.
+    func makePlain() throws { try TreeRoot.makePlain(target.raw, name) }
+
+    /// Lends the descriptors of both.
+    func lend<Result>(_ body: (DirectoryPair) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(self) { try body(DirectoryPair(source: source.raw, target: target.raw)) }
     }
 
     static func open(_ parent: CInt, _ name: String) throws -> FileDescriptor {

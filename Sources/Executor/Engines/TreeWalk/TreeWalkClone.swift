@@ -2,21 +2,24 @@ import RuntimeCore
 
 /// A tree walk between its two phases.
 final class TreeWalkClone: TwoPhaseClone {
-    typealias Walk = (SecondPhase, CloneProgress, Cancellation) throws -> TwoPhaseSummary
+    typealias Finish = (SecondPhase, DirectoryPair, CloneProgress, Cancellation) throws -> TwoPhaseSummary
 
     let entries: Int
     let doubtful: Int
     private let roots: CloneRoots
     private let capture: DirectoryCapture
-    private let walk: Walk
+    private let finish: Finish
 
-    /// - Parameter walk: the second phase; runs while the roots are open.
-    init(roots: CloneRoots, capture: DirectoryCapture, entries: Int, doubtful: Int, walk: @escaping Walk) {
+    /// - Parameters:
+    ///   - first: the walk of the first phase, done.
+    ///   - capture: what it remembers.
+    ///   - finish: does the second.
+    init(_ first: CloneWalk, roots: CloneRoots, capture: DirectoryCapture, finish: @escaping Finish) {
+        entries = first.summary.entries
+        doubtful = first.doubtful
         self.roots = roots
         self.capture = capture
-        self.entries = entries
-        self.doubtful = doubtful
-        self.walk = walk
+        self.finish = finish
     }
 
     func finish(
@@ -25,6 +28,7 @@ final class TreeWalkClone: TwoPhaseClone {
         try cancellation.check()
         progress.restart()
         let aside = TrashFolder(roots.folder, prefix: trash)
-        return try walk(SecondPhase(known: capture, openFiles: openFiles, aside: aside), progress, cancellation)
+        let second = SecondPhase(known: capture, openFiles: openFiles, aside: aside)
+        return try roots.lend { base in try finish(second, base, progress, cancellation) }
     }
 }

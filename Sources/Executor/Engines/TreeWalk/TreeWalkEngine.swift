@@ -8,14 +8,11 @@ package struct TreeWalkEngine: CloneEngine {
     package let promises = ClonePromises(isAtomic: false, isConstantTime: false)
     private let content: FileContent
     private let threads: Int
-<<<<<<< HEAD:Sources/Executor/Engines/TreeWalkEngine.swift
     private let root: TreeRoot
-=======
     #if FAILPOINTS
         /// For the test that must fail without: whether a second phase clones again what is doubtful.
         var rechecksDoubtful = true
     #endif
->>>>>>> 39f6f26 (Clone most of a snapshot while the agent works):Sources/Executor/Engines/TreeWalk/TreeWalkEngine.swift
 
     /// Shares blocks with FICLONE: XFS, btrfs, bcachefs. `threads` 0 means one for each core.
     package static func reflink(threads: Int = 0) -> TreeWalkEngine { reflink(threads: threads, root: .directory) }
@@ -52,23 +49,15 @@ package struct TreeWalkEngine: CloneEngine {
         progress: CloneProgress, cancellation: Cancellation
     ) throws -> CloneSummary? {
         try cancellation.check()
-<<<<<<< HEAD:Sources/Executor/Engines/TreeWalkEngine.swift
-        let sourceRoot = try openRoot(from, source)
-        try root.make(in: to, target)
-        do {
-            let targetRoot = try openRoot(to, target)
-            try TreeRoot.makePlain(targetRoot.raw, target)
-            let walk = CloneWalk(
-                base: DirectoryPair(source: sourceRoot.raw, target: targetRoot.raw), content: content,
-                progress: progress, cancellation: cancellation)
-=======
         let roots = try CloneRoots(from: from, source, to: to, target, root)
         do {
-            let walk = try CloneWalk(
-                base: roots.makePlain(), content: content, phase: .only, progress: progress, cancellation: cancellation)
->>>>>>> 39f6f26 (Clone most of a snapshot while the agent works):Sources/Executor/Engines/TreeWalk/TreeWalkEngine.swift
-            try walk.run(threads: threads)
-            return walk.summary
+            try roots.makePlain()
+            return try roots.lend { base in
+                let walk = CloneWalk(
+                    base: base, content: content, phase: .only, progress: progress, cancellation: cancellation)
+                try walk.run(threads: threads)
+                return walk.summary
+            }
         } catch {
             if onFailure == .remove { try removePartial(in: to, target, cause: error) }
             throw error
@@ -86,17 +75,6 @@ package struct TreeWalkEngine: CloneEngine {
         try TreeRemoval.remove(in: parent, name, threads: threads, progress: progress, cancellation: cancellation)
     }
 
-<<<<<<< HEAD:Sources/Executor/Engines/TreeWalkEngine.swift
-    private func openRoot(_ parent: CInt, _ name: String) throws -> FileDescriptor {
-        do {
-            return try openBeneath(parent, name, flags: O_RDONLY | O_DIRECTORY)
-        } catch {
-            throw openingError(error.errno, path: name)
-        }
-    }
-
-=======
->>>>>>> 39f6f26 (Clone most of a snapshot while the agent works):Sources/Executor/Engines/TreeWalk/TreeWalkEngine.swift
     /// Not to be cancelled: it is what a cancellation leads to.
     private func removePartial(in parent: CInt, _ name: String, cause: any Error) throws {
         do {
@@ -123,25 +101,31 @@ extension TreeWalkEngine: TwoPhaseEngine {
     ) throws -> any TwoPhaseClone {
         try cancellation.check()
         let roots = try CloneRoots(from: from, source, to: to, target, root)
-        let base = try roots.makePlain()
-        let reads = if case .copy = content { true } else { false }
-        let doubt = DoubtRule(device: UInt64(try fileStatus(of: base.source, source).st_dev), readsBytes: reads)
+        try roots.makePlain()
         let capture = DirectoryCapture()
-        let walk = CloneWalk(
-            base: base, content: content, phase: .first(capture, doubt), progress: progress, cancellation: cancellation)
-        try walk.run(threads: threads)
-        return TreeWalkClone(
-            roots: roots, capture: capture, entries: walk.summary.entries, doubtful: walk.doubtful
-        ) { [content, threads] second, progress, cancellation in
-            var second = second
-            #if FAILPOINTS
-                second.rechecksDoubtful = rechecksDoubtful
-            #endif
+        let first = try roots.lend { base in
+            let reads = if case .copy = content { true } else { false }
+            let doubt = DoubtRule(device: UInt64(try fileStatus(of: base.source, source).st_dev), readsBytes: reads)
             let walk = CloneWalk(
-                base: base, content: content, phase: .second(second), progress: progress, cancellation: cancellation)
+                base: base, content: content, phase: .first(capture, doubt), progress: progress,
+                cancellation: cancellation)
             try walk.run(threads: threads)
-            return TwoPhaseSummary(clone: walk.summary, renewed: walk.renewed, removed: walk.removed)
+            return walk
         }
+        return TreeWalkClone(first, roots: roots, capture: capture, finish: finish)
+    }
+
+    private func finish(
+        _ second: SecondPhase, _ base: DirectoryPair, _ progress: CloneProgress, _ cancellation: Cancellation
+    ) throws -> TwoPhaseSummary {
+        #if FAILPOINTS
+            var second = second
+            second.rechecksDoubtful = rechecksDoubtful
+        #endif
+        let walk = CloneWalk(
+            base: base, content: content, phase: .second(second), progress: progress, cancellation: cancellation)
+        try walk.run(threads: threads)
+        return TwoPhaseSummary(clone: walk.summary, renewed: walk.renewed, removed: walk.removed)
     }
 }
 
