@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 . scripts/stack-lib.sh
 
 as_root || { echo "bench: needs root, for a file system with reflinks and for cgroups" >&2; exit 2; }
+scripts/bootstrap.sh --bench
 bin=$(realpath "${WVS_BIN:-bin}")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-bench.XXXXXX")
 trap 'stack_stop "$dir"' EXIT
@@ -14,4 +15,5 @@ trap 'exit 130' INT TERM HUP
 
 stack_start "$dir" "$bin"
 gcc -O2 -o "$dir/bin/c2" scripts/bench/c2.c -lpthread
-python3 scripts/bench/bench.py --bin "$bin" --c2 "$dir/bin/c2" --mount "$MOUNT" --api "$API_URL" "$@"
+python3 scripts/bench/bench.py --bin "$bin" --c2 "$dir/bin/c2" --mount "$MOUNT" --api "$API_URL" \
+  --dsn "$DSN" "$@"

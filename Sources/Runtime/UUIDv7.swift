@@ -42,19 +42,32 @@ package enum UUIDv7 {
         for index in 0..<6 { bytes[index] = UInt8(truncatingIfNeeded: milliseconds >> UInt64(40 - 8 * index)) }
         bytes[6] = 0x70 | UInt8(counter >> 8)
         bytes[7] = UInt8(truncatingIfNeeded: counter)
-        for index in 8..<16 { bytes[index] = .random(in: 0...255) }
+        // One call: each asks the kernel.
+        var random = UInt64.random(in: 0...(.max))
+        for index in 8..<16 {
+            bytes[index] = UInt8(truncatingIfNeeded: random)
+            random >>= 8
+        }
         bytes[8] = 0x80 | (bytes[8] & 0x3f)
         return bytes
     }
 
     private static func text(bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for (index, byte) in bytes.enumerated() {
-            if [4, 6, 8, 10].contains(index) { text.append(UInt8(ascii: "-")) }
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+        String(unsafeUninitializedCapacity: 36) { text in
+            var count = 0
+            func add(_ digit: UInt8) {
+                text[count] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+                count += 1
+            }
+            for (index, byte) in bytes.enumerated() {
+                if index == 4 || index == 6 || index == 8 || index == 10 {
+                    text[count] = UInt8(ascii: "-")
+                    count += 1
+                }
+                add(byte >> 4)
+                add(byte & 15)
+            }
+            return count
         }
-        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -109,6 +109,11 @@ package struct Logger: Sendable {
 /// Appends `value` as a JSON string (RFC 8259, section 7), quotes included.
 package func appendJSONString(_ value: String, to text: inout String) {
     text += "\""
+    defer { text += "\"" }
+    // Almost always there is nothing to escape, and whole strings are added much faster than scalars.
+    guard value.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else {
+        return text += value
+    }
     for scalar in value.unicodeScalars {
         switch scalar {
         case "\"": text += "\\\""
@@ -124,5 +129,4 @@ package func appendJSONString(_ value: String, to text: inout String) {
         default: text.unicodeScalars.append(scalar)
         }
     }
-    text += "\""
 }

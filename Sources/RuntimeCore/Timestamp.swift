@@ -29,10 +29,26 @@ package struct Timestamp: Equatable, Comparable, Hashable, Sendable, CustomStrin
         var time = time_t(seconds)
         var parts = tm()
         gmtime_r(&time, &parts)
-        let digits = fractionDigits == 3 ? padded(fraction / 1000, 3) : padded(fraction, 6)
-        return "\(padded(Int64(parts.tm_year) + 1900, 4))-\(padded(Int64(parts.tm_mon) + 1, 2))"
-            + "-\(padded(Int64(parts.tm_mday), 2))T\(padded(Int64(parts.tm_hour), 2))"
-            + ":\(padded(Int64(parts.tm_min), 2)):\(padded(Int64(parts.tm_sec), 2)).\(digits)Z"
+        return String(unsafeUninitializedCapacity: 32) { text in
+            var count = 0
+            func add(_ value: Int64, _ width: Int, _ separator: Unicode.Scalar) {
+                var rest = value
+                for index in (count..<count + width).reversed() {
+                    text[index] = UInt8(ascii: "0") + UInt8(rest % 10)
+                    rest /= 10
+                }
+                text[count + width] = UInt8(ascii: separator)
+                count += width + 1
+            }
+            add(Int64(parts.tm_year) + 1900, 4, "-")
+            add(Int64(parts.tm_mon) + 1, 2, "-")
+            add(Int64(parts.tm_mday), 2, "T")
+            add(Int64(parts.tm_hour), 2, ":")
+            add(Int64(parts.tm_min), 2, ":")
+            add(Int64(parts.tm_sec), 2, ".")
+            if fractionDigits == 3 { add(fraction / 1000, 3, "Z") } else { add(fraction, 6, "Z") }
+            return count
+        }
     }
 
     /// Reads RFC 3339 in UTC (`Z` or `+00:00`) with up to six digits of fraction; nil for anything else.
@@ -73,9 +89,4 @@ package struct Timestamp: Equatable, Comparable, Hashable, Sendable, CustomStrin
         parts.tm_sec = second
         microseconds = Int64(timegm(&parts)) * 1_000_000 + fraction
     }
-}
-
-private func padded(_ value: Int64, _ width: Int) -> String {
-    let digits = String(value)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
 }

@@ -64,11 +64,14 @@ package enum Audit {
         _ = try connection.pipeline(events.map(query))
     }
 
-    private static func query(_ event: AuditEvent) -> Query {
+    private static func query(_ event: AuditEvent) -> Query { insertion(event, onlyWhere: "true") }
+
+    static func insertion(_ event: AuditEvent, onlyWhere condition: Query) -> Query {
         """
         INSERT INTO wvs.audit (wsid, actor, action, request_id, task_id, payload)
-        VALUES (\(event.wsid), \(event.actor.json), \(event.action), \(event.requestID), \(event.taskID),
-                \(event.payload))
+        SELECT \(event.wsid), \(event.actor.json)::jsonb, \(event.action), \(event.requestID), \(event.taskID),
+               \(event.payload)::jsonb
+        WHERE \(condition)
         """
     }
 }

@@ -58,16 +58,24 @@ package enum Tasks {
 
     /// Adds a PENDING task; nil if the idempotency key is taken for this workspace and operation. Waits for a concurrent
     /// transaction that adds the same one.
-    package static func insert(_ new: NewTask, on connection: isolated PostgresConnection) throws(PostgresError)
-        -> TaskRecord?
-    {
-        try connection.query(
-            """
+    ///
+    /// - Parameter event: of its acceptance; added with it, or not at all.
+    package static func insert(
+        _ new: NewTask, event: AuditEvent? = nil, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> TaskRecord? {
+        let task: Query = """
             INSERT INTO wvs.tasks AS t (task_id, wsid, op, idempotency_key, request_hash, request_id, params)
             VALUES (\(new.taskID), \(new.wsid), \(new.parameters.operation), \(new.idempotencyKey), \(new.requestHash),
                     \(new.requestID), \(new.params))
             ON CONFLICT (wsid, op, idempotency_key) DO NOTHING
             RETURNING \(unescaped: columns)
+            """
+        guard let event else { return try connection.query(task).first.map(decode) }
+        // One statement, one round trip.
+        return try connection.query(
+            """
+            WITH t AS (\(task)), event AS (\(Audit.insertion(event, onlyWhere: "EXISTS (SELECT FROM t)")))
+            SELECT \(unescaped: columns) FROM t
             """
         ).first.map(decode)
     }
@@ -83,12 +91,25 @@ package enum Tasks {
     package static func find(
         wsid: String, operation: TaskOperation, idempotencyKey: String, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> TaskRecord? {
-        try connection.query(
-            """
-            SELECT \(unescaped: columns) FROM wvs.tasks t
-            WHERE wsid = \(wsid) AND op = \(operation) AND idempotency_key = \(idempotencyKey)
-            """
-        ).first.map(decode)
+        try connection.query(accepted(wsid, operation, idempotencyKey)).first.map(decode)
+    }
+
+    /// The same, and the workspace, locked, in one round trip.
+    package static func find(
+        wsid: String, operation: TaskOperation, idempotencyKey: String, locking lock: RowLock,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> (task: TaskRecord?, workspace: Workspace?) {
+        let rows = try connection.pipeline([
+            accepted(wsid, operation, idempotencyKey), Workspaces.locked(wsid, lock),
+        ])
+        return (try rows[0].first.map(decode), try rows[1].first.map(Workspaces.decode))
+    }
+
+    private static func accepted(_ wsid: String, _ operation: TaskOperation, _ idempotencyKey: String) -> Query {
+        """
+        SELECT \(unescaped: columns) FROM wvs.tasks t
+        WHERE wsid = \(wsid) AND op = \(operation) AND idempotency_key = \(idempotencyKey)
+        """
     }
 
     /// Newest first.

@@ -33,9 +33,11 @@ package enum Workspaces {
     package static func lock(
         _ wsid: String, _ lock: RowLock, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> Workspace? {
-        try connection.query(
-            "SELECT \(unescaped: columns) FROM wvs.workspaces WHERE wsid = \(wsid) \(unescaped: lock.rawValue)"
-        ).first.map(decode)
+        try connection.query(locked(wsid, lock)).first.map(decode)
+    }
+
+    static func locked(_ wsid: String, _ lock: RowLock) -> Query {
+        "SELECT \(unescaped: columns) FROM wvs.workspaces WHERE wsid = \(wsid) \(unescaped: lock.rawValue)"
     }
 
     /// Newest first.
@@ -71,7 +73,7 @@ package enum Workspaces {
             """)
     }
 
-    private static func decode(_ row: Row) throws(PostgresError) -> Workspace {
+    static func decode(_ row: Row) throws(PostgresError) -> Workspace {
         Workspace(
             wsid: try row.value("wsid"), owner: try row.value("owner"), state: try row.value("state"),
             rootPath: try row.value("root_path"), currentPath: try row.value("current_path"),

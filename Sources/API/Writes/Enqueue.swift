@@ -17,7 +17,7 @@ struct Enqueue: Sendable {
     func workspace(_ submission: Submission, owner: String, uid: Int?, gid: Int?) async throws -> Accepted {
         let liveID = UUIDv7.make()
         let wsid = submission.wsid
-        return try await run(submission, .initWorkspace) { [paths] connection in
+        return try await run(submission, .initWorkspace, locking: .share) { [paths] _, connection in
             let workspace = try Workspaces.insert(
                 wsid: wsid, owner: owner, rootPath: paths.root(of: wsid), currentPath: paths.live(liveID, of: wsid),
                 uid: uid, gid: gid, on: connection)
@@ -91,10 +91,8 @@ struct Enqueue: Sendable {
         _ submission: Submission, _ operation: TaskOperation, in state: WorkspaceState, locking lock: RowLock = .share,
         _ body: @Sendable (Workspace, isolated PostgresConnection) throws -> Accepted
     ) async throws -> Accepted {
-        try await run(submission, operation) { connection in
-            guard let workspace = try Workspaces.lock(submission.wsid, lock, on: connection) else {
-                throw APIError.noWorkspace(submission.wsid)
-            }
+        try await run(submission, operation, locking: lock) { workspace, connection in
+            guard let workspace else { throw APIError.noWorkspace(submission.wsid) }
             switch workspace.state {
             case state: return try body(workspace, connection)
             case .disabled: throw APIError(.gone, "workspace \(workspace.wsid) is disabled")
@@ -107,11 +105,11 @@ struct Enqueue: Sendable {
     }
 
     private func run(
-        _ submission: Submission, _ operation: TaskOperation,
-        _ body: @Sendable (isolated PostgresConnection) throws -> Accepted
+        _ submission: Submission, _ operation: TaskOperation, locking lock: RowLock,
+        _ body: @Sendable (Workspace?, isolated PostgresConnection) throws -> Accepted
     ) async throws -> Accepted {
         let accepted = try await pool.transaction { connection in
-            let accepted = try accept(submission, operation, body, on: connection)
+            let accepted = try accept(submission, operation, locking: lock, body, on: connection)
             Failpoint.hit("api.before_commit")
             return accepted
         }
@@ -123,12 +121,16 @@ struct Enqueue: Sendable {
     }
 
     private func accept(
-        _ submission: Submission, _ operation: TaskOperation,
-        _ body: (isolated PostgresConnection) throws -> Accepted, on connection: isolated PostgresConnection
+        _ submission: Submission, _ operation: TaskOperation, locking lock: RowLock,
+        _ body: (Workspace?, isolated PostgresConnection) throws -> Accepted,
+        on connection: isolated PostgresConnection
     ) throws -> Accepted {
-        if let replay = try replay(submission, operation, on: connection) { return replay }
+        let found = try Tasks.find(
+            wsid: submission.wsid, operation: operation, idempotencyKey: submission.idempotencyKey, locking: lock,
+            on: connection)
+        if let task = found.task, let workspace = found.workspace { return try replay(task, in: workspace, submission) }
         do {
-            return try body(connection)
+            return try body(found.workspace, connection)
         } catch let refusal as APIError {
             // Perhaps an equal request, accepted since we looked, brought about what this one is refused for.
             if let replay = try replay(submission, operation, on: connection) { return replay }
@@ -139,17 +141,22 @@ struct Enqueue: Sendable {
     private func replay(
         _ submission: Submission, _ operation: TaskOperation, on connection: isolated PostgresConnection
     ) throws -> Accepted? {
-        let task = try Tasks.find(
-            wsid: submission.wsid, operation: operation, idempotencyKey: submission.idempotencyKey, on: connection)
-        guard let task else { return nil }
+        guard
+            let task = try Tasks.find(
+                wsid: submission.wsid, operation: operation, idempotencyKey: submission.idempotencyKey, on: connection),
+            let workspace = try Workspaces.get(submission.wsid, on: connection)
+        else { return nil }
+        return try replay(task, in: workspace, submission)
+    }
+
+    private func replay(
+        _ task: TaskRecord, in workspace: Workspace, _ submission: Submission
+    ) throws(APIError) -> Accepted {
         guard task.requestHash == submission.requestHash else {
             throw APIError(
                 .conflictIdempotentMismatch,
                 "this Idempotency-Key belongs to another request, that of task \(task.taskID)",
                 taskID: task.taskID)
-        }
-        guard let workspace = try Workspaces.get(submission.wsid, on: connection) else {
-            throw APIError.noWorkspace(submission.wsid)
         }
         return Accepted(task: task, workspaceState: workspace.state, isReplay: true)
     }
@@ -162,15 +169,15 @@ struct Enqueue: Sendable {
             taskID: UUIDv7.make(), wsid: workspace.wsid, parameters: parameters,
             idempotencyKey: submission.idempotencyKey, requestHash: submission.requestHash,
             requestID: submission.origin.requestID, trace: submission.trace)
-        guard let task = try Tasks.insert(new, on: connection) else {
+        let event = AuditEvent(
+            action, by: submission.origin.actor, wsid: workspace.wsid, requestID: submission.origin.requestID,
+            taskID: new.taskID,
+            after: ["status": .string(TaskStatus.pending.rawValue), "params": .object(new.params)])
+        guard let task = try Tasks.insert(new, event: event, on: connection) else {
             // An equal request was faster.
             if let replay = try replay(submission, parameters.operation, on: connection) { return replay }
             throw APIError(.internal, "the task was neither added nor found")
         }
-        let event = AuditEvent(
-            action, by: submission.origin.actor, wsid: workspace.wsid, requestID: submission.origin.requestID,
-            taskID: task.taskID, after: ["status": .string(task.status.rawValue), "params": .object(task.params)])
-        try Audit.insert(event, on: connection)
         return Accepted(task: task, workspaceState: workspace.state, isReplay: false)
     }
 }
