@@ -43,6 +43,15 @@ int wvs_own_umask(void) {
 
 int wvs_sync_file_system(int descriptor) { return syncfs(descriptor); }
 
+int wvs_mount_of(int descriptor, uint64_t *mount, int *is_root) {
+    const unsigned unique = 0x4000; // STATX_MNT_ID_UNIQUE; glibc 2.36 does not know it.
+    struct statx status;
+    if (statx(descriptor, "", AT_EMPTY_PATH, STATX_MNT_ID | unique, &status) != 0) return -1;
+    *mount = status.stx_mask & (STATX_MNT_ID | unique) ? status.stx_mnt_id : 0;
+    *is_root = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+    return 0;
+}
+
 int wvs_make_mutable(int descriptor) {
     int flags = 0;
     if (ioctl(descriptor, FS_IOC_GETFLAGS, &flags) != 0) return -1;

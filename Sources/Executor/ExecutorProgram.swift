@@ -15,13 +15,14 @@ package struct ExecutorProgram: Sendable {
     package init(settings: ExecutorSettings, logger: Logger) throws {
         let logger = logger.with(.executor, .text(settings.executorID))
         let registry = MetricsRegistry()
-        let mount = Mount(path: settings.mountPath)
+        let mount = Mount(path: settings.mountPath, setting: settings.volume, owner: settings.control)
         let engines = EngineProvider(settings: settings, logger: logger)
         let trash = try TrashCollector(mount: mount, logger: logger) { folder, name, cancellation in
             try engines.engine(for: folder).remove(
                 in: folder.raw, name, progress: CloneProgress(), cancellation: cancellation)
         }
-        let recovery = Recovery(mount: mount, executorID: settings.executorID, trash: trash, logger: logger)
+        let recovery = Recovery(
+            mount: mount, executorID: settings.executorID, engines: engines, trash: trash, logger: logger)
         let context = OperationContext(
             mount: mount, settings: settings, engines: engines, trash: trash,
             metrics: ExecutorMetrics(registry, executorID: settings.executorID))

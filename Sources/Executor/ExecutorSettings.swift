@@ -12,6 +12,8 @@ package struct ExecutorSettings: Sendable {
     /// Names this executor in control files: it releases what this name had frozen.
     package var executorID: String
     package var mountPath: String
+    /// How the volume that belongs there is known.
+    package var volume: VolumeSetting
     package var grpcAddress: SocketAddress
     package var metricsAddress: SocketAddress
     package var quiesceTimeout: Duration
@@ -46,6 +48,10 @@ package struct ExecutorSettings: Sendable {
             placeholder: ""
         ) { (1...64).contains($0.utf8.count) ? $0 : nil }
         mountPath = reader.string("EXECUTOR_MOUNT_PATH", default: "/ws", "folder of the workspaces")
+        volume = reader.value(
+            "EXECUTOR_VOLUME", default: "any", expected: "any, mount, or a name as in the volume's .wvs-volume",
+            help: "what must be there: anything, a mount point, or the volume of that name", placeholder: .any,
+            parse: VolumeSetting.init)
         grpcAddress = reader.address("EXECUTOR_GRPC_ADDR", default: "0.0.0.0:7070", "where workers call")
         metricsAddress = reader.address("EXECUTOR_METRICS_ADDR", default: "0.0.0.0:9092", "health and metrics")
         quiesceTimeout = reader.duration("EXECUTOR_QUIESCE_TIMEOUT", default: "30s", "longest wait for FROZEN")
@@ -74,8 +80,10 @@ package struct ExecutorSettings: Sendable {
         reader.require(
             quiesceTimeout < taskTimeout,
             "EXECUTOR_QUIESCE_TIMEOUT must be below EXECUTOR_TASK_TIMEOUT, so that time is left to clean up")
-        // The protocol's bound (sidecar/PROTOCOL.md).
-        reader.require(freezeLease <= .seconds(60), "EXECUTOR_FREEZE_LEASE must be at most 60s")
+        // The protocol's bound (sidecar/PROTOCOL.md); below, a renewal may come too late on a busy machine.
+        reader.require(
+            freezeLease >= .milliseconds(500) && freezeLease <= .seconds(60),
+            "EXECUTOR_FREEZE_LEASE must be 500ms to 60s")
     }
 }
 

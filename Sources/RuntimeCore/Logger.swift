@@ -14,7 +14,7 @@ package enum LogKey: String, Sendable {
     case secondPhaseMilliseconds = "second_phase_ms"
     case renewed, removed, doubtful
     case count, entries, engine, executor, worker, sidecar, cgroup, snapshotID = "snapshot_id", liveID = "live_id"
-    case consistency, processes, threads, flushed, held, state, program, setting, limit, channel, failpoint
+    case consistency, processes, threads, flushed, held, state, program, setting, limit, channel, failpoint, volume
 }
 
 /// A log field's value.

@@ -24,5 +24,8 @@ int wvs_punch_hole(int file, off_t offset, off_t length);
 // Gives the calling thread a umask of its own, 0.
 int wvs_own_umask(void);
 int wvs_sync_file_system(int descriptor);
+// Which mount a file lies on (statx(2)): a number that no later mount has (Linux 6.8; before that it may be used again; 0 before
+// 5.8), and whether the file is its root.
+int wvs_mount_of(int descriptor, uint64_t *mount, int *is_root);
 // Clears the immutable and append-only flags (chattr(1)). 1: there were some; 0: none; -1: errno.
 int wvs_make_mutable(int descriptor);

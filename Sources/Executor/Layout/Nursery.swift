@@ -29,7 +29,7 @@ struct Nursery: Sendable {
         self.mount = mount
         let parent = try mount.openOrMake(Self.name, mode: 0o700, owner: owner)
         place = try parent.openOrMake(wsid, mode: 0o700, owner: owner)
-        if try !place.exists(FenceFile.name) {
+        if try self.fence.read() == nil {
             try FenceFile.create(in: place, fence: fence, owner: owner)
             if durable { for directory in [place, parent, mount] { try directory.sync() } }
         }
@@ -51,7 +51,7 @@ struct Nursery: Sendable {
     /// Goes away once the workspace exists, which has a fence of its own. Trash that is still there keeps it.
     func dissolveOnceBorn() throws(SystemError) {
         guard try mount.exists(wsid) else { return }
-        try place.unlink(FenceFile.name)
+        try FenceFile.remove(from: place)
         do {
             try mount.open(Self.name).removeEmptyDirectory(wsid)
         } catch  where error.errno == ENOTEMPTY || error.errno == ENOENT {

@@ -24,6 +24,7 @@ struct Staging: Sendable {
     func publish(_ fenceFile: FenceFile) throws {
         try fenceFile.commit(fence) {
             try folder.rename(record, to: Names.record(id))
+            Failpoint.hit("executor.fence.record_renamed")
             try folder.renameWithoutReplacing(tree, to: folder, id)
         }
     }

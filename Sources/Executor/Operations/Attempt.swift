@@ -11,4 +11,13 @@ struct Attempt: Sendable {
     let progress: TaskProgress
     /// Carries request, task, workspace and fence.
     let logger: Logger
+
+    /// Takes away what a failed attempt has made. Where that fails too, it is the next attempt's: the cause is told, not this.
+    func cleanUp(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            logger.warn("leftovers of a failed attempt stay for the next", [.error: LogValue(error)])
+        }
+    }
 }

@@ -51,8 +51,8 @@ struct CurrentSwitch: WorkspaceOperation {
             throw unknown
         } catch {
             // Only what carries this attempt's fence: a newer attempt may be at work on the same tree.
-            try folder.root.unlink(link)
-            try staging.discard()
+            attempt.cleanUp { try folder.root.unlink(link) }
+            attempt.cleanUp(staging.discard)
             context.trash.collect(.live(wsid: attempt.wsid))
             throw error
         }

@@ -1,6 +1,6 @@
 import RuntimeCore
 
-/// The engine for the mount, chosen when it is first needed: the mount may come after the program.
+/// The engine for the volume, chosen when it is first needed: the volume may come after the program.
 final class EngineProvider: Sendable {
     private let choose: @Sendable (Directory) throws -> any CloneEngine
     private let logger: Logger
@@ -19,6 +19,9 @@ final class EngineProvider: Sendable {
             }
         }
     }
+
+    /// Has the engine chosen again: the volume may have come back as another kind of file system.
+    func forget() { chosen.withLock { $0 = nil } }
 
     func engine(for folder: Directory) throws -> any CloneEngine {
         if let engine = chosen.withLock({ $0 }) { return engine }

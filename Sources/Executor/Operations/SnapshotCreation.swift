@@ -28,7 +28,7 @@ struct SnapshotCreation: WorkspaceOperation {
         } catch let unknown as OutcomeUnknown {
             throw unknown
         } catch {
-            try staging.discard()
+            attempt.cleanUp(staging.discard)
             context.trash.collect(workspace: attempt.wsid)
             throw error
         }

@@ -30,7 +30,7 @@ struct WorkspaceCreation {
         } catch let unknown as OutcomeUnknown {
             throw unknown
         } catch {
-            try nursery.place.moveToTrash(nursery.staging(fence: attempt.fence))
+            attempt.cleanUp { try nursery.place.moveToTrash(nursery.staging(fence: attempt.fence)) }
             context.trash.collect(.nursery(wsid: attempt.wsid))
             throw error
         }
@@ -62,10 +62,10 @@ struct WorkspaceCreation {
     }
 
     private func takeOver(_ mount: Directory, durable: Bool) throws -> Nursery {
-        let nursery = try Nursery(
+        // Also where it fails: who comes late, when the workspace is born and its nursery gone, has made a new one.
+        defer { context.trash.collect(.nursery(wsid: attempt.wsid)) }
+        return try Nursery(
             mount: mount, wsid: attempt.wsid, fence: attempt.fence, durable: durable, owner: context.settings.control)
-        context.trash.collect(.nursery(wsid: attempt.wsid))
-        return nursery
     }
 
     private func build(in nursery: Nursery) throws {

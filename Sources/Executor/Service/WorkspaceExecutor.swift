@@ -22,8 +22,11 @@ final class WorkspaceExecutor: ExecutorService {
     }
 
     func executeTask(_ request: ExecuteTaskRequest, context: CallContext) async throws -> ExecuteTaskOutcome {
-        if let refusal = RequestCheck.failure(request) { return .failure(refusal) }
-        let call = try Call(taskID: request.taskID, wsid: request.wsid, fence: request.fence)
+        let call: Call
+        switch admit(request) {
+        case .success(let admitted): call = admitted
+        case .failure(let refusal): return .failure(refusal)
+        }
         attempts.begin(call)
         do {
             let outcome = try await execute(request, call, context)
@@ -53,8 +56,11 @@ final class WorkspaceExecutor: ExecutorService {
     }
 
     func settle(_ request: SettleRequest, context: CallContext) async throws -> SettleOutcome {
-        if let refusal = RequestCheck.failure(request) { return .failure(refusal) }
-        let call = try Call(taskID: request.taskID, wsid: request.wsid, fence: request.fence)
+        let call: Call
+        switch admit(request) {
+        case .success(let admitted): call = admitted
+        case .failure(let refusal): return .failure(refusal)
+        }
         let attempt = attempt(request, call, context)
         let start = MonotonicTime.now
         do {
@@ -86,6 +92,16 @@ final class WorkspaceExecutor: ExecutorService {
             throw GRPCError(.notFound, "no such attempt of task \(request.taskID) is known here")
         }
         try await newest.progress.follow(send)
+    }
+
+    /// The call for a good request; else why nothing is done.
+    private func admit(_ request: some AttemptRequest) -> Result<Call, TaskFailure> {
+        if let refusal = RequestCheck.failure(request) { return .failure(refusal) }
+        do {
+            return .success(try Call(taskID: request.taskID, wsid: request.wsid, fence: request.fence))
+        } catch {
+            return .failure(TaskFailure(cause: error))
+        }
     }
 
     /// Runs `work` when it is this call's turn, and waits for it; a cancelled or late call stops as soon as it may.

@@ -34,34 +34,73 @@ import Testing
         try fence.raise(to: 7, durable: false)
     }
 
-    @Test func theFileKeepsItsInodeSoThatOtherMountsSeeTheFenceAtOnce() throws {
-        try FenceFile.create(in: folder, fence: 1, owner: .own)
-        let path = "\(scratch.path)/.wvs/fence"
-        var before = stat()
-        var after = stat()
-        #expect(stat(path, &before) == 0)
-        try fence.raise(to: 99, durable: false)
-        #expect(stat(path, &after) == 0)
-        #expect(before.st_ino == after.st_ino && after.st_size == 21 && after.st_mode & 0o777 == 0o600)
+    private func store(_ names: String...) throws {
+        for name in names {
+            _ = try scratch.directory(".wvs/fence")
+            try scratch.write("", to: ".wvs/fence/\(name)")
+        }
     }
 
-    @Test(arguments: ["", "7\n", "0000000000000000000x\n", "00000000000000000007", "99999999999999999999\n"])
-    func aDamagedFenceIsNeverTakenForALowOne(text: String) throws {
-        try scratch.write(text, to: ".wvs/fence")
+    @Test func oneFileStandsForTheFenceAndTakesNoRoom() throws {
+        try FenceFile.create(in: folder, fence: 1, owner: .own)
+        let names = try folder.open("fence").names()
+        #expect(names == ["00000000000000000001"])
+        var before = stat()
+        var after = stat()
+        #expect(stat("\(scratch.path)/.wvs/fence/\(names[0])", &before) == 0)
+        try fence.raise(to: 99, durable: false)
+        #expect(stat("\(scratch.path)/.wvs/fence/00000000000000000099", &after) == 0)
+        #expect(before.st_ino == after.st_ino && after.st_size == 0 && after.st_mode & 0o777 == 0o600)
+    }
+
+    @Test func ofSeveralFencesTheHighestCountsAndTheLowerOnesAreTidiedAway() throws {
+        try store("00000000000000000003", "00000000000000000008", "00000000000000000005", ".nfs0001")
+        #expect(try fence.read() == 8)
+        #expect(throws: FencedOff(stored: 8)) { try fence.raise(to: 7, durable: false) }
+        try fence.raise(to: 9, durable: false)
+        #expect(try folder.open("fence").names().sorted() == [".nfs0001", "00000000000000000009"])
+    }
+
+    @Test func whoLosesTheRaceForTheFenceLooksAgain() async throws {
+        try FenceFile.create(in: folder, fence: 1, owner: .own)
+        // Each raises through values of its own; in the end the highest stands, and it never went down.
+        let (fence, scratch) = (self.fence, self.scratch)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for start in UInt64(2)...4 {
+                group.addTask {
+                    for value in stride(from: start, through: 3000, by: 3) {
+                        do { try fence.raise(to: value, durable: false) } catch is FencedOff { continue }
+                    }
+                }
+            }
+            group.addTask {
+                var last: UInt64 = 0
+                while last < 2998 {
+                    let value = try #require(try fence.read(), "in \(scratch.path)")
+                    #expect(value >= last)
+                    last = value
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try fence.read() == 3000)
+    }
+
+    @Test(arguments: ["", "99999999999999999999", "0000000000000000000x"])
+    func aDamagedFenceIsNeverTakenForALowOne(name: String) throws {
+        _ = try scratch.directory(".wvs/fence")
+        if !name.isEmpty { try store("00000000000000000001", name) }
         #expect(throws: ForgedFile.self) { try fence.raise(to: 100, durable: false) }
     }
 
-    @Test(arguments: ["fifo", "link", "folder", "huge", "nothing"]) func whatIsNoFenceFileIsNamedAsSuch(kind: String)
-        throws
-    {
+    @Test(arguments: ["fifo", "link", "file", "nothing"]) func whatIsNoFenceIsNamedAsSuch(kind: String) throws {
         let path = "\(scratch.path)/.wvs/fence"
         switch kind {
         case "fifo": #expect(mkfifo(path, 0o600) == 0)
         case "link":
-            try scratch.write("00000000000000000001\n", to: "target")
+            _ = try scratch.directory("target")
             #expect(symlink("../target", path) == 0)
-        case "folder": #expect(mkdir(path, 0o700) == 0)
-        case "huge": try scratch.write(String(repeating: "0", count: 70_000), to: ".wvs/fence")
+        case "file": try scratch.write("00000000000000000001\n", to: ".wvs/fence")
         default: break
         }
         let error = #expect(throws: ForgedFile.self) { try fence.raise(to: 100, durable: false) }

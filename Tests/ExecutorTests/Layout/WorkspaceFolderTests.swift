@@ -9,7 +9,7 @@ import Testing
 
     init() throws { scratch = try ScratchMount() }
 
-    private func reopen() throws -> WorkspaceFolder? { try WorkspaceFolder(mount: scratch.mount.open(), wsid: "ws-1") }
+    private func reopen() throws -> WorkspaceFolder? { try WorkspaceFolder(mount: scratch.root(), wsid: "ws-1") }
 
     private func replace(_ name: String, _ body: (String) throws -> Void) throws {
         let path = "\(scratch.path)/ws-1/\(name)"

@@ -16,7 +16,7 @@ struct RealFileSystemTests {
     /// A rig on a mounted file system, with a workspace whose live tree is `ws-1/current`.
     private func rig(on fileSystem: ScratchFileSystem) async throws -> Rig {
         let scratch = ScratchMount(at: fileSystem.path)
-        let mount = try scratch.mount.open()
+        let mount = try scratch.root()
         let engine = try withExtendedLifetime(mount) { try EngineChoice.auto.engine(mount: mount.raw, threads: 2) }
         let rig = try await Rig(on: scratch, engine: engine)
         try await rig.makeWorkspace()

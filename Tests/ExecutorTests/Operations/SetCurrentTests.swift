@@ -109,7 +109,7 @@ import Testing
     @Test func anAttemptTakenOverWhileTheAgentIsFrozenDoesNotSwitch() async throws {
         let rig = try await Rig()
         let sidecar = try await rig.makeSnapshot()
-        let folder = try #require(try WorkspaceFolder(mount: rig.scratch.mount.open(), wsid: "ws-1"))
+        let folder = try #require(try WorkspaceFolder(mount: rig.scratch.root(), wsid: "ws-1"))
         sidecar.agent.whileFrozen {
             do { _ = try folder.takeOver(fence: 9, durable: false) } catch { Issue.record(error) }
         }

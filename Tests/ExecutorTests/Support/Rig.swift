@@ -11,6 +11,7 @@ import Testing
 /// An executor without its servers, on a mount of its own. Two on one mount stand for two programs.
 final class Rig: Sendable {
     let scratch: ScratchMount
+    let mount: Mount
     let engine: GatedEngine
     let executor: WorkspaceExecutor
     let trash: TrashCollector
@@ -19,7 +20,7 @@ final class Rig: Sendable {
 
     init(
         on scratch: ScratchMount? = nil, settings: [String: String] = [:],
-        engine: any CloneEngine = TreeWalkEngine.copy(),
+        engine: any CloneEngine = TreeWalkEngine.copy(), patience: Duration = .seconds(10),
         onClone: @escaping @Sendable () -> Void = {}
     ) async throws {
         let scratch = try scratch ?? ScratchMount()
@@ -32,13 +33,18 @@ final class Rig: Sendable {
         let settings = ExecutorSettings(&reader)
         try reader.finish()
         let engine = GatedEngine(engine, onClone: onClone)
-        trash = try TrashCollector(mount: scratch.mount, logger: logger) { folder, name, cancellation in
+        let mount = Mount(path: scratch.path, setting: settings.volume)
+        let engines = EngineProvider(logger: logger) { _ in engine }
+        self.mount = mount
+        trash = try TrashCollector(mount: mount, logger: logger) { folder, name, cancellation in
             try engine.remove(in: folder.raw, name, progress: CloneProgress(), cancellation: cancellation)
         }
-        recovery = Recovery(mount: scratch.mount, executorID: settings.executorID, trash: trash, logger: logger)
+        recovery = Recovery(
+            mount: mount, executorID: settings.executorID, engines: engines, trash: trash, patience: patience,
+            logger: logger)
         let context = OperationContext(
-            mount: scratch.mount, settings: settings, engines: EngineProvider(logger: logger) { _ in engine },
-            trash: trash, metrics: ExecutorMetrics(registry, executorID: settings.executorID))
+            mount: mount, settings: settings, engines: engines, trash: trash,
+            metrics: ExecutorMetrics(registry, executorID: settings.executorID))
         executor = WorkspaceExecutor(context: context, recovery: recovery, logger: logger)
         self.scratch = scratch
         self.engine = engine

@@ -22,6 +22,9 @@ final class ScratchMount: Sendable {
         isOwned = false
     }
 
+    /// Its folder, whatever volume that is.
+    func root() throws -> Directory { try Directory(path: path) }
+
     deinit {
         guard isOwned else { return }
         do { try FileManager.default.removeItem(atPath: path) } catch { Issue.record(error) }
@@ -39,7 +42,7 @@ final class ScratchMount: Sendable {
         let root = try directory(wsid)
         try root.makeLink("current", to: "live/\(liveID)")
         try FenceFile.create(in: directory("\(wsid)/.wvs"), fence: fence, owner: .own)
-        return try #require(try WorkspaceFolder(mount: mount.open(), wsid: wsid))
+        return try #require(try WorkspaceFolder(mount: self.root(), wsid: wsid))
     }
 
     func write(_ text: String, to name: String) throws {

@@ -80,6 +80,9 @@ import Testing
         let freeze = try executor.freeze()
         let descriptor = executor.scratch.descriptor
         #expect(try !FreezeCoordinator.releaseLeftover(controlDirectory: descriptor, executorID: "another"))
+        #expect(try !FreezeCoordinator.releaseLeftover(controlDirectory: descriptor, executorID: "executor-1"))
+        // Gone with the process, as its lock would be.
+        #expect(unlink("\(executor.scratch.path)/freeze.lock") == 0)
         #expect(try FreezeCoordinator.releaseLeftover(controlDirectory: descriptor, executorID: "executor-1"))
         #expect(eventually { !sidecar.agent.isFrozen })
         #expect(executor.breach(freeze) != nil)

@@ -106,13 +106,15 @@ package struct FreezeCoordinator {
         }
     }
 
-    /// For an executor that starts: releases what an executor of this name had frozen and did not release. What was being
+    /// For an executor that starts: releases what a dead executor of this name had frozen and did not release. What was being
     /// cloned is void.
     ///
     /// - Returns: whether there was anything to release.
     @discardableResult
     package static func releaseLeftover(controlDirectory: CInt, executorID: String) throws(QuiesceError) -> Bool {
-        let file = ControlFile(directory: ControlDirectory(descriptor: controlDirectory))
+        let control = ControlDirectory(descriptor: controlDirectory)
+        if FreezeHold.isTaken(in: control) { return false }
+        let file = ControlFile(directory: control)
         return try input { () throws(SystemError) in
             try file.update { released($0, executorID: executorID) }.written
         }

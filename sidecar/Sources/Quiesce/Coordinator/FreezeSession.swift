@@ -4,6 +4,8 @@ import RuntimeCore
 /// One freeze's machine and files, shared by the caller's thread and the one that renews the lease.
 final class FreezeSession: Sendable {
     private let directory: FileDescriptor
+    /// As long as this freeze lasts.
+    private let hold: FileDescriptor?
     private let file: ControlFile
     private let registrations: RegistrationFolder
     private let machine: Mutex<CoordinatorMachine>
@@ -14,6 +16,7 @@ final class FreezeSession: Sendable {
     ) {
         let control = ControlDirectory(descriptor: directory.raw)
         self.directory = directory
+        hold = FreezeHold.take(in: control)
         file = ControlFile(directory: control)
         registrations = RegistrationFolder(control: control)
         machine = Mutex(
