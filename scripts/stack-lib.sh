@@ -72,7 +72,7 @@ stack_file_system() {
   mkdir -p "$dir/ws"
   ENGINE=copy
   if as_root; then
-    truncate -s 2G "$dir/ws.img"
+    truncate -s 4G "$dir/ws.img"
     mkfs.xfs -q -m reflink=1 "$dir/ws.img"
     # umount frees the loop device too.
     mount -o loop "$dir/ws.img" "$dir/ws"
