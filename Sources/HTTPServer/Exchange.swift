@@ -88,7 +88,10 @@ final class Exchange: @unchecked Sendable {
         }
         guard starts else { return false }
         connection.beginResponding()
-        let task = Task { finish(await answer()) }
+        let work: @Sendable () async -> Void = { [self] in finish(await answer()) }
+        // At once on this thread, up to where it first waits: one hand-over less. Not with a large body to read: the thread has other
+        // connections.
+        let task = body.count <= 16 << 10 ? Task.immediate(operation: work) : Task(operation: work)
         let isCanceled = state.withLock { state in
             if case .responding = state.current { state.current = .responding(task) }
             return state.isCanceled

@@ -94,7 +94,7 @@ package struct Migrator: Sendable {
 
     /// Runs `body` under the advisory lock of this session.
     private func locked<Result: Sendable>(
-        _ body: @Sendable (isolated PostgresConnection) throws -> Result
+        _ body: @escaping @Sendable (isolated PostgresConnection) throws -> Result
     ) async throws -> Result {
         try await pool.withConnection { connection in
             let database: String = try connection.query("SELECT current_database()").first?.first() ?? ""

@@ -4,7 +4,9 @@ import RuntimeCore
 struct PoolWaiter {
     let id: UInt64
     let deadline: MonotonicTime
-    let continuation: CheckedContinuation<PooledConnection, any Error>
+    /// Runs on the connection's queue.
+    let work: @Sendable (PooledConnection) -> Void
+    let refuse: @Sendable (any Error) -> Void
 }
 
 /// The bookkeeping of a pool, without I/O: each change answers what has to be done then.
@@ -28,6 +30,8 @@ struct PoolState {
     private var waiters: [PoolWaiter] = []
     /// Waiters cancelled before they could queue up.
     private var canceled: Set<UInt64> = []
+    /// What interrupts the present borrowers.
+    private var running: [UInt64: Cancellation] = [:]
     private var lastID: UInt64 = 0
     private var isWatched = false
     private var isClosed = false
@@ -54,7 +58,7 @@ struct PoolState {
     mutating func request(_ waiter: PoolWaiter, at now: MonotonicTime) -> [Effect] {
         if canceled.remove(waiter.id) != nil { return [.refuse(Link.canceled, waiter)] }
         if isClosed { return [.refuse(PostgresError(.closed, "the pool is shut down"), waiter)] }
-        if let connection = idle.popLast() { return [.hand(connection, waiter)] }
+        if let connection = idle.popLast() { return hand(connection, to: waiter) }
         if let failure, connected == 0, opening == 0, now < failure.nextAttempt {
             return [.refuse(failure.error, waiter)]
         }
@@ -70,7 +74,13 @@ struct PoolState {
         return effects
     }
 
-    mutating func cancelWaiter(_ id: UInt64) -> [Effect] {
+    /// Ends a wait, or interrupts the statement of a borrower: here, under the lock, since once `end` has been said it would hit the
+    /// next one.
+    mutating func cancel(_ id: UInt64) -> [Effect] {
+        if let cancellation = running[id] {
+            cancellation.cancel()
+            return []
+        }
         guard let index = waiters.firstIndex(where: { $0.id == id }) else {
             canceled.insert(id)
             return []
@@ -78,7 +88,15 @@ struct PoolState {
         return [.refuse(Link.canceled, waiters.remove(at: index))]
     }
 
+    /// A cancellation that came too late leaves its mark behind.
     mutating func forgetCancellation(of id: UInt64) { canceled.remove(id) }
+
+    mutating func end(_ id: UInt64) { running[id] = nil }
+
+    private mutating func hand(_ connection: PooledConnection, to waiter: PoolWaiter) -> [Effect] {
+        running[waiter.id] = connection.cancellation
+        return [.hand(connection, waiter)]
+    }
 
     mutating func expireWaiters(at now: MonotonicTime) -> [Effect] {
         let late = waiters.prefix { $0.deadline <= now }
@@ -105,7 +123,7 @@ struct PoolState {
             idle.append(connection)
             return []
         }
-        return [.hand(connection, waiters.removeFirst())]
+        return hand(connection, to: waiters.removeFirst())
     }
 
     mutating func accept(opened connection: PooledConnection) -> [Effect] {

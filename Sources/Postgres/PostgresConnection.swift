@@ -1,3 +1,4 @@
+import Dispatch
 import Runtime
 import RuntimeCore
 
@@ -13,6 +14,9 @@ package actor PostgresConnection {
     private var statements = StatementCache(capacity: PostgresConnection.preparedStatements)
     /// A transaction has been asked for; its BEGIN goes out with the first statement.
     var owesBegin = false
+
+    /// What runs here is isolated to this connection.
+    nonisolated var queue: DispatchQueue { executor.queue }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 

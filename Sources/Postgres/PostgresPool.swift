@@ -58,27 +58,16 @@ package final class PostgresPool: Service {
     /// Cancelling the task ends the wait for a connection, and the statement that runs. A connection left inside a transaction, or
     /// broken, is not lent again.
     package func withConnection<Result: Sendable>(
-        _ body: @Sendable (isolated PostgresConnection) throws -> Result
+        _ body: @escaping @Sendable (isolated PostgresConnection) throws -> Result
     ) async throws -> Result {
         while true {
-            let held = try await borrow()
-            let loan = await withTaskCancellationHandler {
-                await held.connection.lend(interruptedBy: held.cancellation, body)
-            } onCancel: {
-                held.cancellation.cancel()
-            }
-            switch loan {
-            case .stale: discard(held)
-            case .ended(let result, let isReusable):
-                if isReusable { giveBack(held) } else { discard(held) }
-                return try result.get()
-            }
+            if let result = try await borrow(body) { return result }
         }
     }
 
     /// Runs `body` in a transaction: commits when it returns, rolls back when it throws. See `PostgresConnection.transaction`.
     package func transaction<Result: Sendable>(
-        _ body: @Sendable (isolated PostgresConnection) throws -> Result
+        _ body: @escaping @Sendable (isolated PostgresConnection) throws -> Result
     ) async throws -> Result {
         try await withConnection { connection in try connection.transaction(body) }
     }
@@ -95,19 +84,45 @@ package final class PostgresPool: Service {
         try await withConnection { connection in try connection.execute(query) }
     }
 
-    private func borrow() async throws -> PooledConnection {
+    /// Nil where the connection turned out to be dead before `body` ran.
+    ///
+    /// `body` is handed to the connection's queue, not the connection to `body`: where many wait, the thread that has done one
+    /// borrower's work goes on with the next one's, and nobody has to be woken for that.
+    private func borrow<Result: Sendable>(
+        _ body: @escaping @Sendable (isolated PostgresConnection) throws -> Result
+    ) async throws -> Result? {
         let id = state.withLock { $0.newWaiterID() }
-        // A cancellation that came after the connection was granted leaves its mark behind.
         defer { if Task.isCancelled { state.withLock { $0.forgetCancellation(of: id) } } }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                perform { state in
-                    state.request(
-                        PoolWaiter(id: id, deadline: .now + limits.wait, continuation: continuation), at: .now)
-                }
+                let waiter = PoolWaiter(
+                    id: id, deadline: .now + limits.wait,
+                    work: { held in self.lend(held, to: id, body, continuation) },
+                    refuse: { continuation.resume(throwing: $0) })
+                perform { state in state.request(waiter, at: .now) }
             }
         } onCancel: {
-            perform { state in state.cancelWaiter(id) }
+            perform { state in state.cancel(id) }
+        }
+    }
+
+    /// On the connection's queue.
+    private func lend<Result: Sendable>(
+        _ held: PooledConnection, to id: UInt64, _ body: @Sendable (isolated PostgresConnection) throws -> Result,
+        _ continuation: CheckedContinuation<Result?, any Error>
+    ) {
+        let loan = held.connection.assumeIsolated { connection in
+            connection.lend(interruptedBy: held.cancellation, body)
+        }
+        state.withLock { $0.end(id) }
+        // The connection first: its next borrower's work is to follow at once.
+        switch loan {
+        case .stale:
+            discard(held)
+            continuation.resume(returning: nil)
+        case .ended(let result, let isReusable):
+            if isReusable { giveBack(held) } else { discard(held) }
+            continuation.resume(with: result.map(Optional.some))
         }
     }
 
@@ -132,8 +147,8 @@ package final class PostgresPool: Service {
     private func perform(_ change: (inout PoolState) -> [PoolState.Effect]) {
         for effect in state.withLock(change) {
             switch effect {
-            case .hand(let connection, let waiter): waiter.continuation.resume(returning: connection)
-            case .refuse(let error, let waiter): waiter.continuation.resume(throwing: error)
+            case .hand(let held, let waiter): held.connection.queue.async { waiter.work(held) }
+            case .refuse(let error, let waiter): waiter.refuse(error)
             case .open: Task { await open() }
             case .watchWaiters: Task { await watchWaiters() }
             }

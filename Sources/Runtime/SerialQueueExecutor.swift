@@ -19,5 +19,7 @@ package final class SerialQueueExecutor: SerialExecutor {
         queue.async { job.runSynchronously(on: executor) }
     }
 
+    package func checkIsolated() { dispatchPrecondition(condition: .onQueue(queue)) }
+
     package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 }

@@ -10,7 +10,7 @@ struct Fixture: Sendable {
     let dsn: String
     let pool: PostgresPool
 
-    static func with(_ body: @Sendable (Fixture) async throws -> Void) async throws {
+    static func with(_ body: @escaping @Sendable (Fixture) async throws -> Void) async throws {
         try await TestDatabase.with { database in
             let pool = PostgresPool(dsn: database.dsn, size: 3, logger: Logger(level: .error))
             let outcome: Result<Void, any Error>
@@ -52,7 +52,7 @@ struct Fixture: Sendable {
 
     /// Runs `body` on one connection.
     func on<Result: Sendable>(
-        _ body: @Sendable (isolated PostgresConnection) throws -> Result
+        _ body: @escaping @Sendable (isolated PostgresConnection) throws -> Result
     ) async throws -> Result { try await pool.withConnection(body) }
 
     func claim(_ limit: Int = 8, by worker: String = "worker", lease: Duration = .seconds(60)) async throws

@@ -139,7 +139,7 @@ extension Rig {
 
     private func accept(
         _ parameters: TaskParameters, in wsid: String,
-        _ isAllowed: @Sendable (isolated PostgresConnection) throws -> Bool
+        _ isAllowed: @escaping @Sendable (isolated PostgresConnection) throws -> Bool
     ) async throws -> String? {
         let id = UUIDv7.make()
         let isAccepted = try await pool.transaction { connection in

@@ -89,7 +89,7 @@ struct Enqueue: Sendable {
     /// - Parameter lock: shared, disabling the workspace waits for us and other submissions do not.
     private func run(
         _ submission: Submission, _ operation: TaskOperation, in state: WorkspaceState, locking lock: RowLock = .share,
-        _ body: @Sendable (Workspace, isolated PostgresConnection) throws -> Accepted
+        _ body: @escaping @Sendable (Workspace, isolated PostgresConnection) throws -> Accepted
     ) async throws -> Accepted {
         try await run(submission, operation, locking: lock) { workspace, connection in
             guard let workspace else { throw APIError.noWorkspace(submission.wsid) }
@@ -106,7 +106,7 @@ struct Enqueue: Sendable {
 
     private func run(
         _ submission: Submission, _ operation: TaskOperation, locking lock: RowLock,
-        _ body: @Sendable (Workspace?, isolated PostgresConnection) throws -> Accepted
+        _ body: @escaping @Sendable (Workspace?, isolated PostgresConnection) throws -> Accepted
     ) async throws -> Accepted {
         let accepted = try await pool.transaction { connection in
             let accepted = try accept(submission, operation, locking: lock, body, on: connection)

@@ -84,7 +84,7 @@ private actor SharedServer {
 
     /// On a connection that ends afterwards: a template must be nobody's.
     private static func administer(
-        _ server: TestServer, _ body: @Sendable (isolated PostgresConnection) throws -> Void
+        _ server: TestServer, _ body: @escaping @Sendable (isolated PostgresConnection) throws -> Void
     ) async throws {
         let pool = PostgresPool(dsn: server.dsn(), size: 1, applicationName: "tests", logger: Logger(level: .warn))
         try await pool.withConnection(body)
