@@ -3,7 +3,7 @@ private import Dispatch
 private import Glibc
 import RuntimeCore
 
-/// The owner of a libmicrohttpd daemon: its threads read requests and send answers, nothing else runs on them.
+/// The owner of a libmicrohttpd daemon: its threads read requests, start their handlers and send answers; nothing blocks them.
 final class Daemon: @unchecked Sendable {
     // Unchecked: `raw` is set once by `start`, before anybody else knows of this object, and the rest is constant.
     private var raw: OpaquePointer?
