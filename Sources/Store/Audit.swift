@@ -54,17 +54,25 @@ package struct AuditEvent: Equatable, Sendable {
 /// Rows of `wvs.audit`. Always written in the transaction that they describe.
 package enum Audit {
     package static func insert(_ event: AuditEvent, on connection: isolated PostgresConnection) throws(PostgresError) {
-        try connection.execute(query(event))
+        try insert([event], on: connection)
     }
 
-    /// In one go.
+    /// In one statement, and in this order.
     package static func insert(
         _ events: [AuditEvent], on connection: isolated PostgresConnection
     ) throws(PostgresError) {
-        _ = try connection.pipeline(events.map(query))
+        guard !events.isEmpty else { return }
+        try connection.execute(
+            """
+            INSERT INTO wvs.audit (wsid, actor, action, request_id, task_id, payload)
+            SELECT wsid, actor, action, request_id, task_id, payload
+            FROM unnest(\(events.map(\.wsid))::text[], \(events.map(\.actor.json))::jsonb[],
+                        \(events.map(\.action))::text[], \(events.map(\.requestID))::text[],
+                        \(events.map(\.taskID))::text[], \(events.map(\.payload))::jsonb[])
+                 WITH ORDINALITY AS e(wsid, actor, action, request_id, task_id, payload, position)
+            ORDER BY position
+            """)
     }
-
-    private static func query(_ event: AuditEvent) -> Query { insertion(event, onlyWhere: "true") }
 
     static func insertion(_ event: AuditEvent, onlyWhere condition: Query) -> Query {
         """

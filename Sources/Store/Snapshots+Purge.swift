@@ -5,6 +5,11 @@ package import Postgres
 package struct Purge: Equatable, Sendable {
     package let snapshot: Snapshot
     package let fence: Int64
+
+    package init(snapshot: Snapshot, fence: Int64) {
+        self.snapshot = snapshot
+        self.fence = fence
+    }
 }
 
 extension Snapshots {
@@ -33,5 +38,18 @@ extension Snapshots {
             WHERE deleted_at IS NOT NULL AND purged_at IS NULL ORDER BY deleted_at
             """
         ).map { row throws(PostgresError) in Purge(snapshot: try decode(row), fence: try row.value("fence_seq")) }
+    }
+
+    /// A new fence for deletions in a workspace, above `floor` too; nil while a task runs there, which has its own.
+    package static func raiseFence(
+        of wsid: String, above floor: Int64, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> Int64? {
+        try connection.query(
+            """
+            UPDATE wvs.workspaces w SET fence_seq = greatest(w.fence_seq, \(floor)) + 1
+            WHERE w.wsid = \(wsid) AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = w.wsid AND r.status = 'RUNNING')
+            RETURNING w.fence_seq
+            """
+        ).first.map { row throws(PostgresError) in try row.value("fence_seq") }
     }
 }

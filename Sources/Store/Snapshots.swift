@@ -66,10 +66,17 @@ package enum Snapshots {
         on connection: isolated PostgresConnection
     ) throws(PostgresError) {
         try connection.execute(
-            """
-            INSERT INTO wvs.snapshots (snapshot_id, wsid, fs_path, message)
-            VALUES (\(snapshotID), \(wsid), \(fsPath), \(message)) ON CONFLICT (snapshot_id) DO NOTHING
-            """)
+            insertion(of: [NewSnapshot(snapshotID: snapshotID, wsid: wsid, fsPath: fsPath, message: message)]))
+    }
+
+    /// For a pipeline.
+    package static func insertion(of new: [NewSnapshot]) -> Query {
+        """
+        INSERT INTO wvs.snapshots (snapshot_id, wsid, fs_path, message)
+        SELECT * FROM unnest(\(new.map(\.snapshotID))::text[], \(new.map(\.wsid))::text[],
+                             \(new.map(\.fsPath))::text[], \(new.map(\.message))::text[])
+        ON CONFLICT (snapshot_id) DO NOTHING
+        """
     }
 
     /// From here on the snapshot does not exist for any client.
@@ -84,11 +91,15 @@ package enum Snapshots {
     package static func markPurged(
         _ snapshotID: String, on connection: isolated PostgresConnection
     ) throws(PostgresError) {
-        try connection.execute(
-            """
-            UPDATE wvs.snapshots SET purged_at = now()
-            WHERE snapshot_id = \(snapshotID) AND deleted_at IS NOT NULL AND purged_at IS NULL
-            """)
+        try connection.execute(purge(of: [snapshotID]))
+    }
+
+    /// For a pipeline.
+    package static func purge(of snapshotIDs: [String]) -> Query {
+        """
+        UPDATE wvs.snapshots SET purged_at = now()
+        WHERE snapshot_id = ANY(\(snapshotIDs)::text[]) AND deleted_at IS NOT NULL AND purged_at IS NULL
+        """
     }
 
     static func decode(_ row: Row) throws(PostgresError) -> Snapshot {
@@ -96,6 +107,22 @@ package enum Snapshots {
             snapshotID: try row.value("snapshot_id"), wsid: try row.value("wsid"), fsPath: try row.value("fs_path"),
             message: try row.value("message"), createdAt: try row.value("created_at"),
             deletedAt: try row.value("deleted_at"), purgedAt: try row.value("purged_at"))
+    }
+}
+
+/// A snapshot whose directory is published, before it has a row.
+package struct NewSnapshot: Sendable {
+    package let snapshotID: String
+    package let wsid: String
+    /// As agents see it.
+    package let fsPath: String
+    package let message: String?
+
+    package init(snapshotID: String, wsid: String, fsPath: String, message: String?) {
+        self.snapshotID = snapshotID
+        self.wsid = wsid
+        self.fsPath = fsPath
+        self.message = message
     }
 }
 

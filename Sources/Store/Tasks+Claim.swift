@@ -38,13 +38,15 @@ extension Tasks {
         AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = t.wsid AND r.status = 'RUNNING')
         """
 
-    /// The limit is part of the text: for a parameter PostgreSQL would plan as if a tenth of the backlog were wanted.
+    /// Locks tasks and their workspaces. The limit is part of the text: for a parameter PostgreSQL would plan as if a tenth of
+    /// the backlog were wanted.
     static func candidates(limit: Int) -> Query {
         """
-        SELECT t.task_id, t.wsid FROM wvs.tasks t
+        SELECT t.task_id FROM wvs.tasks t JOIN wvs.workspaces w ON w.wsid = t.wsid
         WHERE t.status IN ('PENDING', 'FAILED') AND t.next_run_at <= now() AND t.attempt < t.max_attempts
           AND \(unescaped: isNextInLine)
-        ORDER BY t.created_at, t.task_id LIMIT \(unescaped: String(limit)) FOR UPDATE SKIP LOCKED
+        ORDER BY t.created_at, t.task_id LIMIT \(unescaped: String(limit))
+        FOR UPDATE OF t SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED
         """
     }
 
@@ -55,21 +57,16 @@ extension Tasks {
     package static func claim(
         limit: Int, by holder: LeaseHolder, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> [ClaimedTask] {
-        let next = try connection.query(candidates(limit: limit))
-        guard !next.isEmpty else { return [] }
-        let tasks = try next.map { row throws(PostgresError) in try row.value("task_id", as: String.self) }
-        let wanted = try next.map { row throws(PostgresError) in try row.value("wsid", as: String.self) }
-        let locked = try connection.query(
-            "SELECT wsid FROM wvs.workspaces WHERE wsid = ANY(\(wanted)::text[]) FOR NO KEY UPDATE SKIP LOCKED"
-        ).map { row throws(PostgresError) in try row.value("wsid", as: String.self) }
-        guard !locked.isEmpty else { return [] }
+        let tasks = try connection.query(candidates(limit: limit)).map { row throws(PostgresError) in
+            try row.value("task_id", as: String.self)
+        }
+        guard !tasks.isEmpty else { return [] }
         // A new statement sees what was committed before the locks were granted.
         return try connection.query(
             """
             WITH runnable AS (
                 SELECT t.task_id, t.wsid, t.status FROM wvs.tasks t
-                WHERE t.task_id = ANY(\(tasks)::text[]) AND t.wsid = ANY(\(locked)::text[])
-                  AND \(unescaped: isNextInLine)
+                WHERE t.task_id = ANY(\(tasks)::text[]) AND \(unescaped: isNextInLine)
             ), fenced AS (
                 UPDATE wvs.workspaces w SET fence_seq = w.fence_seq + 1 FROM runnable
                 WHERE w.wsid = runnable.wsid RETURNING w.wsid, w.fence_seq

@@ -11,36 +11,72 @@ extension Workspaces {
     }
 }
 
+/// How a running attempt ends.
+package struct AttemptEnd: Sendable {
+    package let owned: TaskFence
+    package let status: TaskStatus
+    package let result: JSONValue?
+    package let error: TaskError?
+    /// With FAILED only.
+    package let retryAfter: Duration?
+
+    package init(owned: TaskFence, status: TaskStatus, result: JSONValue?, error: TaskError?, retryAfter: Duration?) {
+        self.owned = owned
+        self.status = status
+        self.result = result
+        self.error = error
+        self.retryAfter = retryAfter
+    }
+}
+
 extension Tasks {
     /// Locks a task that is owned, and answers it as it then is; nil if it is owned no longer.
     package static func lock(
         _ owned: TaskFence, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> TaskRecord? {
-        try connection.query(
-            """
-            SELECT \(unescaped: columns) FROM wvs.tasks t
-            WHERE task_id = \(owned.taskID) AND status = 'RUNNING' AND fence = \(owned.fence) FOR UPDATE
-            """
-        ).first.map(decode)
+        try connection.query(lock([owned])).first.map(decode)
     }
 
-    /// Ends a running attempt: SUCCEEDED, CANCELED, DEAD, or FAILED until `retryAfter` has passed. Nil if the task is owned no
-    /// longer: then nothing has changed, and the caller rolls back.
-    package static func finish(
-        _ owned: TaskFence, as status: TaskStatus, result: JSONValue?, error: TaskError?, retryAfter: Duration?,
-        on connection: isolated PostgresConnection
-    ) throws(PostgresError) -> TaskRecord? {
-        // A task that waits for its retry has not ended.
-        let endedAt: Query = status == .failed ? "NULL" : "now()"
-        return try connection.query(
+    /// Takes the exclusive lock of all these workspaces, then locks those of the tasks that are still owned and answers them as
+    /// they then are. Both in an order that is the same for everybody: transactions that lock several never wait in a circle.
+    package static func lock(
+        _ owned: [TaskFence], in workspaces: Set<String>, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> [TaskRecord] {
+        let exclusively: Query = """
+            SELECT pg_advisory_xact_lock(hashtextextended(wsid, 0)) FROM unnest(\(workspaces.sorted())::text[]) AS w(wsid)
             """
-            UPDATE wvs.tasks t
-            SET status = \(status), ended_at = \(endedAt), result = \(result), error = \(error), progress = NULL,
-                next_run_at = coalesce(now() + \(retryAfter.map { Interval($0) })::interval, next_run_at),
-                lease_owner = NULL, lease_expires_at = NULL
-            WHERE task_id = \(owned.taskID) AND status = 'RUNNING' AND fence = \(owned.fence)
-            RETURNING \(unescaped: columns)
-            """
-        ).first.map(decode)
+        return try connection.pipeline([exclusively, lock(owned)])[1].map(decode)
     }
+
+    private static func lock(_ owned: [TaskFence]) -> Query {
+        """
+        SELECT \(unescaped: columns) FROM wvs.tasks t
+        JOIN unnest(\(owned.map(\.taskID))::text[], \(owned.map(\.fence))::bigint[]) AS held(task_id, fence)
+          ON t.task_id = held.task_id AND t.fence = held.fence
+        WHERE t.status = 'RUNNING' ORDER BY t.task_id FOR UPDATE OF t
+        """
+    }
+
+    /// Ends running attempts: SUCCEEDED, CANCELED, DEAD, or FAILED until `retryAfter` has passed. Those that are owned no longer
+    /// stay as they are. For a pipeline; its rows are for `decode`.
+    package static func finish(_ ends: [AttemptEnd]) -> Query {
+        """
+        UPDATE wvs.tasks t
+        SET status = e.status, result = e.result, error = e.error, progress = NULL,
+            -- A task that waits for its retry has not ended.
+            ended_at = CASE WHEN e.status = 'FAILED' THEN NULL ELSE now() END,
+            next_run_at = coalesce(now() + e.retry_after, t.next_run_at),
+            lease_owner = NULL, lease_expires_at = NULL
+        FROM unnest(\(ends.map(\.owned.taskID))::text[], \(ends.map(\.owned.fence))::bigint[],
+                    \(ends.map(\.status))::text[], \(ends.map(\.result))::jsonb[], \(ends.map(\.error))::jsonb[],
+                    \(ends.map { $0.retryAfter.map { Interval($0) } })::interval[])
+             AS e(task_id, fence, status, result, error, retry_after)
+        WHERE t.task_id = e.task_id AND t.fence = e.fence AND t.status = 'RUNNING'
+        RETURNING \(unescaped: columns)
+        """
+    }
+
+    package static func finish(
+        _ end: AttemptEnd, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> TaskRecord? { try connection.query(finish([end])).first.map(decode) }
 }

@@ -38,9 +38,9 @@ extension Tasks {
     ) throws(PostgresError) -> [RenewedTask] {
         try connection.query(
             """
+            WITH held AS MATERIALIZED (\(lockForLease(held)))
             UPDATE wvs.tasks t SET lease_expires_at = now() + \(Interval(lease))::interval
-            FROM unnest(\(held.map(\.taskID))::text[], \(held.map(\.fence))::bigint[]) AS held(task_id, fence)
-            WHERE t.task_id = held.task_id AND t.fence = held.fence AND t.status = 'RUNNING'
+            FROM held WHERE t.task_id = held.task_id AND t.fence = held.fence AND t.status = 'RUNNING'
             RETURNING t.task_id, t.fence, t.cancel_requested
             """
         ).map { row throws(PostgresError) in
@@ -54,10 +54,20 @@ extension Tasks {
     ) throws(PostgresError) {
         try connection.execute(
             """
+            WITH held AS MATERIALIZED (\(lockForLease(held)))
             UPDATE wvs.tasks t SET lease_expires_at = now()
-            FROM unnest(\(held.map(\.taskID))::text[], \(held.map(\.fence))::bigint[]) AS held(task_id, fence)
-            WHERE t.task_id = held.task_id AND t.fence = held.fence AND t.status = 'RUNNING'
+            FROM held WHERE t.task_id = held.task_id AND t.fence = held.fence AND t.status = 'RUNNING'
             """)
+    }
+
+    /// In the order in which finishing locks them.
+    private static func lockForLease(_ owned: [TaskFence]) -> Query {
+        """
+        SELECT t.task_id, t.fence FROM wvs.tasks t
+        JOIN unnest(\(owned.map(\.taskID))::text[], \(owned.map(\.fence))::bigint[]) AS o(task_id, fence)
+          ON t.task_id = o.task_id AND t.fence = o.fence
+        WHERE t.status = 'RUNNING' ORDER BY t.task_id FOR UPDATE OF t
+        """
     }
 
     /// Puts a task that is owned under a new fence, above `floor` too; nil if it is owned no longer.

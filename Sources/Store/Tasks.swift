@@ -130,7 +130,7 @@ package enum Tasks {
             """
     }
 
-    static func decode(_ row: Row) throws(PostgresError) -> TaskRecord {
+    package static func decode(_ row: Row) throws(PostgresError) -> TaskRecord {
         TaskRecord(
             taskID: try row.value("task_id"), wsid: try row.value("wsid"), operation: try row.value("op"),
             status: try row.value("status"), idempotencyKey: try row.value("idempotency_key"),

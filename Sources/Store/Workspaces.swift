@@ -65,12 +65,28 @@ package enum Workspaces {
     package static func setCurrent(
         _ wsid: String, path: String, snapshotID: String?, on connection: isolated PostgresConnection
     ) throws(PostgresError) {
-        try connection.execute(
-            """
-            UPDATE wvs.workspaces
-            SET current_path = \(path), current_snapshot_id = \(snapshotID), updated_at = now()
-            WHERE wsid = \(wsid) AND (current_path, current_snapshot_id) IS DISTINCT FROM (\(path), \(snapshotID))
-            """)
+        try connection.execute(currentChange([NewCurrent(wsid: wsid, path: path, snapshotID: snapshotID)]))
+    }
+
+    /// For a pipeline.
+    package static func currentChange(_ new: [NewCurrent]) -> Query {
+        """
+        UPDATE wvs.workspaces w
+        SET current_path = c.path, current_snapshot_id = c.snapshot_id, updated_at = now()
+        FROM unnest(\(new.map(\.wsid))::text[], \(new.map(\.path))::text[], \(new.map(\.snapshotID))::text[])
+             AS c(wsid, path, snapshot_id)
+        WHERE w.wsid = c.wsid AND (w.current_path, w.current_snapshot_id) IS DISTINCT FROM (c.path, c.snapshot_id)
+        """
+    }
+
+    /// For a pipeline: ends the provisioning of workspaces, each with a state of its own, and answers the `wsid` of those that
+    /// were provisioning.
+    package static func provisioned(_ states: [(wsid: String, state: WorkspaceState)]) -> Query {
+        """
+        UPDATE wvs.workspaces w SET state = p.state, updated_at = now()
+        FROM unnest(\(states.map(\.wsid))::text[], \(states.map(\.state))::text[]) AS p(wsid, state)
+        WHERE w.wsid = p.wsid AND w.state = 'PROVISIONING' RETURNING w.wsid
+        """
     }
 
     static func decode(_ row: Row) throws(PostgresError) -> Workspace {
@@ -80,5 +96,19 @@ package enum Workspaces {
             currentSnapshotID: try row.value("current_snapshot_id"), uid: try row.value("uid"),
             gid: try row.value("gid"), fence: try row.value("fence_seq"), createdAt: try row.value("created_at"),
             updatedAt: try row.value("updated_at"))
+    }
+}
+
+/// What `current` of a workspace resolves to.
+package struct NewCurrent: Sendable {
+    package let wsid: String
+    /// As agents see it.
+    package let path: String
+    package let snapshotID: String?
+
+    package init(wsid: String, path: String, snapshotID: String?) {
+        self.wsid = wsid
+        self.path = path
+        self.snapshotID = snapshotID
     }
 }

@@ -133,7 +133,8 @@ import Testing
             #expect(try await purges().isEmpty)
             let owned = TaskFence(taskID: claimed.task.taskID, fence: claimed.fence)
             _ = try await fixture.on {
-                try Tasks.finish(owned, as: .succeeded, result: nil, error: nil, retryAfter: nil, on: $0)
+                try Tasks.finish(
+                    AttemptEnd(owned: owned, status: .succeeded, result: nil, error: nil, retryAfter: nil), on: $0)
             }
             let found = try await purges()
             #expect(Set(found.map(\.snapshot.snapshotID)) == ["a", "b"])

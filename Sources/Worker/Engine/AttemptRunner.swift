@@ -12,6 +12,7 @@ struct AttemptRunner: Sendable {
     private static let databaseBackoff = Backoff(base: .milliseconds(50), limit: .seconds(2))
 
     let ledger: Ledger
+    let completions: Completions
     let executors: Executors
     let held: HeldTasks
     let notifier: Notifier
@@ -95,6 +96,7 @@ struct AttemptRunner: Sendable {
             await executors.settle(
                 request, traceparent: record.traceparent, on: executor, deadline: options.settleTimeout)
         }
+        Failpoint.hit("worker.settle.after")
         switch answer {
         case .success(let outcome):
             logger.info("attempt settled", [.outcome: .text(outcome.name), .executor: .text(executor.address)])
@@ -125,6 +127,7 @@ struct AttemptRunner: Sendable {
         let fence = await persist(task, logger) {
             try await ledger.raiseFence(of: task.ownership, above: floor)
         }
+        Failpoint.hit("worker.fence.after_commit")
         guard let fence = fence ?? nil else { return .disowned }
         task.raise(to: fence)
         held.extend(id, askedAt: askedAt)
@@ -134,7 +137,10 @@ struct AttemptRunner: Sendable {
     private func finish(_ task: HeldTask, _ verdict: Verdict, _ logger: Logger) async {
         Failpoint.hit("worker.before_finish")
         let wsid = task.claimed.task.wsid
-        let finished = await persist(task, logger) { try await ledger.finish(task.ownership, verdict, in: wsid) }
+        let finished = await persist(task, logger) {
+            try await completions.finish(
+                Ledger.Completion(owned: task.ownership, wsid: wsid, verdict: verdict))
+        }
         Failpoint.hit("worker.after_finish")
         guard let finished = finished ?? nil else { return logger.warn("task owned by somebody else") }
         report(finished, verdict, logger)
@@ -218,6 +224,11 @@ struct AttemptRunner: Sendable {
         guard let trace = task.traceparent.flatMap(TraceParent.init) else { return logger }
         return logger.with(trace)
     }
+}
+
+extension TaskRecord {
+    /// The W3C trace context of the request that made the task.
+    fileprivate var traceparent: String? { params["traceparent"]?.string }
 }
 
 extension SettleOutcome {

@@ -30,6 +30,7 @@ struct Ledger: Sendable {
                     let tasks = try connection.transaction { connection in
                         let tasks = try Tasks.claim(limit: limit, by: holder, on: connection)
                         try Audit.insert(tasks.map(started), on: connection)
+                        if !tasks.isEmpty { Failpoint.hit("worker.claim.before_commit") }
                         return tasks
                     }
                     return Claim(
@@ -63,8 +64,10 @@ struct Ledger: Sendable {
 
     /// The task's new fence; nil if it is owned no longer.
     func raiseFence(of owned: TaskFence, above floor: Int64) async throws -> Int64? {
-        try await pool.withConnection { connection in
-            try Tasks.raiseFence(of: owned, above: floor, for: holder.lease, on: connection)
+        try await pool.transaction { connection in
+            let fence = try Tasks.raiseFence(of: owned, above: floor, for: holder.lease, on: connection)
+            Failpoint.hit("worker.fence.before_commit")
+            return fence
         }
     }
 
@@ -74,7 +77,9 @@ struct Ledger: Sendable {
 
     func takeOver(limit: Int, abandoned: [TaskFence]) async throws -> [ClaimedTask] {
         try await pool.transaction { connection in
-            try Tasks.takeOver(limit: limit, abandoned: abandoned, by: holder, on: connection)
+            let tasks = try Tasks.takeOver(limit: limit, abandoned: abandoned, by: holder, on: connection)
+            if !tasks.isEmpty { Failpoint.hit("worker.take_over.before_commit") }
+            return tasks
         }
     }
 
@@ -113,6 +118,7 @@ struct Ledger: Sendable {
             case nil: break
             }
             try Snapshots.markDeleted(snapshotID, on: connection)
+            Failpoint.hit("worker.drop.before_commit")
             return .marked
         }
     }
@@ -120,6 +126,13 @@ struct Ledger: Sendable {
     func claimPurges(workspaces: Int) async throws -> [Purge] {
         try await pool.transaction { connection in
             try Snapshots.claimPurges(workspaces: workspaces, on: connection)
+        }
+    }
+
+    /// The fence for another try at a deletion; nil while a task runs in the workspace.
+    func raisePurgeFence(of wsid: String, above floor: Int64) async throws -> Int64? {
+        try await pool.withConnection { connection in
+            try Snapshots.raiseFence(of: wsid, above: floor, on: connection)
         }
     }
 

@@ -23,6 +23,8 @@ package final class TaskEngine: Service {
     private let lookAtQueue: WakeUp
     let renewLeases = WakeUp()
     private let stop = WakeUp()
+    /// One for each loop that has to end early.
+    private let stopLoops = [WakeUp(), WakeUp(), WakeUp()]
 
     /// - Parameters:
     ///   - pool: for all transactions; it must outlive the engine.
@@ -54,34 +56,42 @@ package final class TaskEngine: Service {
         }
         notifier = Notifier(database, logger: logger)
         runner = AttemptRunner(
-            ledger: ledger, executors: executors, held: held, notifier: notifier, options: options, metrics: metrics,
+            ledger: ledger, completions: Completions(ledger), executors: executors, held: held, notifier: notifier,
+            options: options, metrics: metrics,
             logger: logger)
     }
 
     // MARK: Life
 
-    /// Works until `shutdown()`; then finishes what runs or, after `drainTimeout` or when cancelled, hands it back.
+    /// Works until `shutdown()`; then finishes what runs or, shortly before `drainTimeout` has passed or when cancelled, hands it
+    /// back.
     package func run() async throws {
         let hearing = [Task { await hearTasks() }, Task { await hearCancellations() }]
         let services = [Task { try await listener.run() }, Task { try await notifier.run() }]
         let leases = [Task { await keepLeases() }, Task { await watchLeases() }]
         let intake = Task { await dispatch() }
+        let reaping = Task { await repeating(every: options.reapInterval, until: stopLoops[0], reaper()) }
         let upkeep = [
-            Task { await repeating(every: options.reapInterval, reaper()) },
-            Task { await repeating(every: options.gaugeInterval) { await self.measure() } },
+            Task { await repeating(every: options.gaugeInterval, until: stopLoops[1]) { await self.measure() } },
+            Task { await repeating(every: options.purgeInterval, until: stopLoops[2]) { await self.purge() } },
         ]
-        let purging = Task { await repeating(every: options.purgeInterval) { await self.purge() } }
         logger.info("worker started", [.count: .integer(Int64(options.concurrency))])
         while !isStopping.withLock({ $0 }), !Task.isCancelled { await stop.sleep(atMost: .seconds(3600)) }
         isStopping.withLock { $0 = true }
+        let deadline = MonotonicTime.now + (options.drainTimeout - handBackTime)
         lookAtQueue.call()
-        await intake.value
-        purging.cancel()
+        stopLoops.forEach { $0.call() }
+        // A deletion under way holds no task and is repeated by somebody.
         upkeep.forEach { $0.cancel() }
-        // The reaper may still be taking tasks over; a deletion under way may take its time, and holds none.
-        for task in upkeep { await task.value }
-        await drain()
-        await purging.value
+        // Who claims or takes over is let finish, and interrupted only where PostgreSQL hangs.
+        let limit = Task {
+            do { try await Task.sleep(for: deadline.remaining) } catch { return }
+            intake.cancel()
+            reaping.cancel()
+        }
+        for task in [intake, reaping] + upkeep { await task.value }
+        limit.cancel()
+        await drain(until: deadline)
         leases.forEach { $0.cancel() }
         for task in leases { await task.value }
         // Whoever listens learns of the last ends, and that successors may be runnable.
@@ -97,8 +107,10 @@ package final class TaskEngine: Service {
         stop.call()
     }
 
-    private func drain() async {
-        let deadline = MonotonicTime.now + options.drainTimeout
+    /// What is kept of `drainTimeout` for handing back.
+    private var handBackTime: Duration { min(options.drainTimeout / 10, .seconds(2)) }
+
+    private func drain(until deadline: MonotonicTime) async {
         while held.count > 0, deadline.remaining > .zero, !Task.isCancelled {
             await stop.sleep(atMost: deadline.remaining)
         }
@@ -109,6 +121,11 @@ package final class TaskEngine: Service {
         // In a task of its own: this one may be cancelled.
         let ledger = ledger
         let handBack = Task { try await ledger.handBack(rest) }
+        let limit = Task {
+            do { try await Task.sleep(for: handBackTime) } catch { return }
+            handBack.cancel()
+        }
+        defer { limit.cancel() }
         do {
             try await handBack.value
         } catch {
