@@ -53,6 +53,38 @@ import Testing
         }
     }
 
+    @Test func `a deletion that hangs does not delay a shutdown`() async throws {
+        try await Rig.with { rig in
+            try await rig.addWorkspace()
+            let snapshot = try await rig.addSnapshot()
+            try await rig.pool.withConnection { try Snapshots.markDeleted(snapshot, on: $0) }
+            rig.executor.scriptPurges(.hang)
+            let engine = try rig.makeEngine()
+            let run = Task { try await engine.run() }
+            try await eventually("it hangs") { rig.executor.running == 1 }
+            let start = MonotonicTime.now
+            engine.shutdown()
+            try await run.value
+            // The call itself would last 300 s.
+            #expect(.now - start < .seconds(30))
+            try await eventually("the executor was told") { rig.executor.running == 0 }
+            #expect(try await rig.snapshot(snapshot)?.purgedAt == nil)
+        }
+    }
+
+    @Test func `a deletion goes on where the database is behind the executor's fence`() async throws {
+        try await Rig.with { rig in
+            try await rig.addWorkspace()
+            let snapshot = try await rig.addSnapshot()
+            try await rig.pool.withConnection { try Snapshots.markDeleted(snapshot, on: $0) }
+            rig.executor.knowFence(500, of: "ws-1")
+            try await rig.running(try rig.makeEngine()) {
+                try await eventually("the directory is gone") { try await rig.snapshot(snapshot)?.purgedAt != nil }
+                #expect(try await rig.workspace().fence == 501)
+            }
+        }
+    }
+
     @Test func `a drop whose worker was lost after the mark succeeds`() async throws {
         try await Rig.with { rig in
             try await rig.addWorkspace()

@@ -1,5 +1,7 @@
 import Model
+import Postgres
 import RuntimeCore
+import Store
 import TestSupport
 import Testing
 
@@ -21,6 +23,74 @@ import Testing
                 #expect(snapshot.message == "m")
                 #expect(snapshot.fsPath == "/ws/ws-1/snapshots/\(snapshotID)")
                 #expect(try await rig.auditedStates(of: id) == ["RUNNING", "SUCCEEDED"])
+            }
+        }
+    }
+
+    @Test func `what ends at once is written together, and a row that PostgreSQL refuses holds up no other`()
+        async throws
+    {
+        try await Rig.with { rig in
+            var completions: [Ledger.Completion] = []
+            let ledger = rig.ghost(lease: .seconds(60))
+            for number in 0..<5 {
+                try await rig.addWorkspace("ws-\(number)")
+                _ = try await rig.enqueueSnapshot(in: "ws-\(number)")
+            }
+            for claimed in try await ledger.claim(limit: 5).tasks {
+                let id = try #require(claimed.task.params["snapshot_id"]?.string)
+                completions.append(
+                    Ledger.Completion(
+                        owned: TaskFence(taskID: claimed.task.taskID, fence: claimed.fence), wsid: claimed.task.wsid,
+                        verdict: .published(.example(for: .snapshotCreate(snapshotID: id, message: "m")))))
+            }
+            // Another snapshot has this one's path already.
+            let refused = completions[2]
+            guard case .published(.snapshotCreate(let snapshot)) = refused.verdict else { return }
+            _ = try await rig.pool.query(
+                """
+                INSERT INTO wvs.snapshots (snapshot_id, wsid, fs_path)
+                VALUES ('other', \(refused.wsid), \("/ws/\(refused.wsid)/\(snapshot.fsPath)"))
+                """)
+            // A fence of the past in the same batch.
+            completions[4] = Ledger.Completion(
+                owned: TaskFence(taskID: completions[4].owned.taskID, fence: 0), wsid: completions[4].wsid,
+                verdict: completions[4].verdict)
+            let batch = Completions(ledger)
+            let outcomes = await withTaskGroup(of: (Int, Result<TaskStatus?, any Error>).self) { group in
+                for (index, completion) in completions.enumerated() {
+                    group.addTask {
+                        do { return (index, .success(try await batch.finish(completion)?.task.status)) } catch {
+                            return (index, .failure(error))
+                        }
+                    }
+                }
+                return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+            }
+            for index in [0, 1, 3] { #expect(try outcomes[index]?.get() == .succeeded) }
+            #expect(throws: PostgresError.self) { try outcomes[2]?.get() }
+            #expect(try outcomes[4]?.get() == nil)
+            let statuses = try await rig.pool.query("SELECT status FROM wvs.tasks ORDER BY wsid").map {
+                try $0.first(as: String.self)
+            }
+            #expect(statuses.filter { $0 == "SUCCEEDED" }.count == 3)
+            #expect(statuses.filter { $0 == "RUNNING" }.count == 2)
+        }
+    }
+
+    @Test func `the trace context of the request reaches the executor`() async throws {
+        try await Rig.with { rig in
+            try await rig.addWorkspace()
+            let id = try await rig.enqueueSnapshot()
+            let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            _ = try await rig.pool.query(
+                """
+                UPDATE wvs.tasks SET params = params || jsonb_build_object('traceparent', \(trace)::text)
+                WHERE task_id = \(id)
+                """)
+            try await rig.running(try rig.makeEngine()) {
+                try await rig.wait(for: id, .succeeded)
+                #expect(rig.executor.traces[id] == trace)
             }
         }
     }

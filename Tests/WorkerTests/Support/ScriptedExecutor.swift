@@ -15,6 +15,8 @@ final class ScriptedExecutor: ExecutorService {
         /// Waits for `release`, then publishes if its fence still allows it.
         case publishWhenReleased
         case refuse(GRPCStatus)
+        /// Publishes, and then ends the call without saying so.
+        case publishAndRefuse(GRPCStatus)
     }
 
     struct Call: Equatable, Sendable {
@@ -28,6 +30,8 @@ final class ScriptedExecutor: ExecutorService {
     private struct State {
         var behaviours: [String: [Behaviour]] = [:]
         var settleBehaviours: [String: [SettleOutcome]] = [:]
+        var traces: [String: String] = [:]
+        var purgeBehaviours: [Behaviour] = []
         var fences: [String: UInt64] = [:]
         var published: [String: TaskResult] = [:]
         var calls: [Call] = []
@@ -50,11 +54,16 @@ final class ScriptedExecutor: ExecutorService {
         state.withLock { $0.settleBehaviours[taskID, default: []] += outcomes }
     }
 
+    /// What deletions outside any task do: their ids are not known before.
+    func scriptPurges(_ behaviours: Behaviour...) { state.withLock { $0.purgeBehaviours += behaviours } }
+
     func knowFence(_ fence: UInt64, of wsid: String) { state.withLock { $0.fences[wsid] = fence } }
     func release() { state.withLock { $0.isReleased = true } }
     func publish(_ taskID: String, _ result: TaskResult) { state.withLock { $0.published[taskID] = result } }
     func report(_ progress: Progress, of taskID: String) { state.withLock { $0.progress[taskID] = progress } }
 
+    /// The trace context that came with a task's last execution.
+    var traces: [String: String] { state.withLock { $0.traces } }
     var calls: [Call] { state.withLock { $0.calls } }
     func calls(_ kind: Call.Kind, of taskID: String) -> [Call] {
         calls.filter { $0.kind == kind && $0.taskID == taskID }
@@ -71,15 +80,20 @@ final class ScriptedExecutor: ExecutorService {
         let (behaviour, early) = state.withLock { state -> (Behaviour, ExecuteTaskOutcome?) in
             state.calls.append(
                 Call(kind: .execute, taskID: request.taskID, wsid: request.wsid, fence: request.fence))
+            state.traces[request.taskID] = context.traceparent
             let stored = state.fences[request.wsid] ?? 0
             if request.fence < stored { return (.publish, .failure(.fenced(stored))) }
             state.fences[request.wsid] = request.fence
             if let result = state.published[request.taskID] { return (.publish, .result(result)) }
             state.running[request.wsid, default: 0] += 1
             state.mostRunning = max(state.mostRunning, state.running[request.wsid, default: 0])
-            let next = state.behaviours[request.taskID]?.first
-            if next != nil { state.behaviours[request.taskID]?.removeFirst() }
-            return (next ?? .publish, nil)
+            if let next = state.behaviours[request.taskID]?.first {
+                state.behaviours[request.taskID]?.removeFirst()
+                return (next, nil)
+            }
+            let isPurge = request.requestID == request.taskID && !state.purgeBehaviours.isEmpty
+            if isPurge, case .snapshotDrop = request.operation { return (state.purgeBehaviours.removeFirst(), nil) }
+            return (.publish, nil)
         }
         if let early { return early }
         defer { state.withLock { $0.running[request.wsid, default: 1] -= 1 } }
@@ -94,6 +108,9 @@ final class ScriptedExecutor: ExecutorService {
             while !state.withLock({ $0.isReleased }) { try await Task.sleep(for: .milliseconds(2)) }
             return publish(request)
         case .refuse(let status): throw GRPCError(status, "scripted")
+        case .publishAndRefuse(let status):
+            _ = publish(request)
+            throw GRPCError(status, "scripted")
         }
         throw GRPCError(.aborted, "scripted")
     }
