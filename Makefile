@@ -14,7 +14,7 @@ else
 $(error CONFIG is '$(CONFIG)'; allowed: release, debug)
 endif
 
-NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent clone-bench
+NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent clone-bench queue-bench
 FORMATTED := Package.swift Sources Tests sidecar
 
 .PHONY: help bootstrap build build-debug model test lint fmt generate demo up down fuzz-api bench clean

@@ -50,7 +50,7 @@ let package = Package(
 
         // The service: pure decisions, rows, the wire between worker and executor, and a library for each program.
         library("Model", ["COpenSSL", "JSON", "RuntimeCore"]),
-        library("Migrations", ["Postgres", "RuntimeCore"]),
+        library("Migrations", ["Postgres", "Runtime", "RuntimeCore"]),
         library("Store", ["JSON", "Model", "Postgres", "Runtime", "RuntimeCore"]),
         .target(
             name: "ExecutorProto", path: "Sources/ExecutorProto", exclude: ["executor/v1/executor.proto"],
@@ -83,6 +83,10 @@ let package = Package(
         program("wvs-sidecar", ["RuntimeCore", "Sidecar"], in: "sidecar/Sources"),
 
         program("grpc-soak", ["GRPCTransport", "RuntimeCore"], in: "Tests"),
+        program(
+            "queue-bench",
+            ["ExecutorRPC", "GRPCTransport", "JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store"],
+            in: "Tests"),
         library("TestSupport", ["CShims", "JSON", "Migrations", "Postgres", "Runtime", "RuntimeCore"]),
         tests("RuntimeCore", ["RuntimeCore", "TestSupport"]),
         tests("Runtime", ["Runtime", "TestSupport"]),
@@ -99,7 +103,8 @@ let package = Package(
         tests(
             "Worker",
             [
-                "ExecutorRPC", "GRPCTransport", "JSON", "Migrations", "Model", "Postgres", "Runtime", "RuntimeCore",
+                "API", "ExecutorRPC", "GRPCTransport", "JSON", "Migrations", "Model", "Postgres", "Runtime",
+                "RuntimeCore",
                 "Store", "TestSupport", "Worker",
             ]),
         tests(

@@ -16,4 +16,4 @@ trap 'exit 130' INT TERM HUP
 stack_start "$dir" "$bin"
 gcc -O2 -o "$dir/bin/c2" scripts/bench/c2.c -lpthread
 python3 scripts/bench/bench.py --bin "$bin" --c2 "$dir/bin/c2" --mount "$MOUNT" --api "$API_URL" \
-  --dsn "$DSN" "$@"
+  --dsn "$DSN" --pgbin "$(postgres_bin)" "$@"

@@ -13,6 +13,7 @@ package struct APIProgram: Sendable {
     package let metricsAddress: SocketAddress
     /// Every method and path pattern that is served.
     let routes: [(method: String, pattern: String)]
+    private let schema: SchemaGuard
     /// In the order in which they start.
     package let services: [any Service]
 
@@ -20,6 +21,7 @@ package struct APIProgram: Sendable {
         let metrics = MetricsRegistry()
         metrics.gauge(.buildInfo, "Which build this is; always 1.", labels: [.version]).set(1, Version.current)
         let pool = PostgresPool(dsn: settings.dsn, size: settings.poolSize, applicationName: "wvs-api", logger: logger)
+        schema = SchemaGuard(pool)
         let signaling = ConnectionSettings(dsn: settings.dsn, applicationName: "wvs-api")
         let notifier = Notifier(signaling, logger: logger)
         let listener = Listener(signaling, logger: logger)
@@ -45,13 +47,14 @@ package struct APIProgram: Sendable {
         address = api.address
         metricsAddress = monitoring.address
         // They end the other way round: those who wait for a task first, then the requests, then what requests stand on.
-        services = [pool, notifier, listener, monitoring, api, watch]
+        services = [pool, schema, notifier, listener, monitoring, api, watch]
     }
 
     /// Until SIGTERM, SIGINT or the failure of a service.
     package static func run(_ settings: APISettings) async throws {
         let logger = Logger(level: settings.logLevel)
         let program = try APIProgram(settings, logger: logger)
+        try await program.schema.check()
         try await ServiceGroup(program.services, shutdownTimeout: settings.shutdownTimeout, logger: logger).run()
     }
 
@@ -60,7 +63,7 @@ package struct APIProgram: Sendable {
             let schema = try await SchemaVersion.status(of: pool)
             return [
                 ReadinessCheck("database", problem: nil),
-                ReadinessCheck("schema", problem: schema == .current ? nil : schema.description),
+                ReadinessCheck("schema", problem: schema.problem),
             ]
         } catch {
             return [ReadinessCheck("database", problem: "\(error)")]

@@ -60,6 +60,19 @@ package enum Snapshots {
         ).first.map { row throws(PostgresError) in .task(try row.value("task_id")) }
     }
 
+    /// The unfinished task that is about to drop a snapshot. Lock its row first, as whoever accepts a drop does.
+    package static func pendingDrop(
+        of snapshotID: String, in wsid: String, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> String? {
+        try connection.query(
+            """
+            SELECT task_id FROM wvs.tasks
+            WHERE wsid = \(wsid) AND op = 'snapshot_drop' AND status IN ('PENDING', 'RUNNING', 'FAILED')
+              AND params->>'snapshot_id' = \(snapshotID) LIMIT 1
+            """
+        ).first.map { row throws(PostgresError) in try row.value("task_id") }
+    }
+
     /// Adds a snapshot whose directory is published; again does nothing.
     package static func insert(
         _ snapshotID: String, wsid: String, fsPath: String, message: String?,

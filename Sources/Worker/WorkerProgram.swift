@@ -29,14 +29,35 @@ package struct WorkerProgram {
         ) {
             do {
                 let schema = try await SchemaVersion.status(of: pool)
-                return [ReadinessCheck("database", problem: schema == .current ? nil : schema.description)]
+                return [ReadinessCheck("database", problem: schema.problem)]
             } catch {
                 return [ReadinessCheck("database", problem: String(describing: error))]
             }
         }
+        let schema = SchemaGuard(pool)
+        try await schema.check()
         try await ServiceGroup(
-            [pool, monitoring, engine], shutdownTimeout: settings.engine.drainTimeout + WorkerProgram.shutdownGrace,
+            [pool, monitoring, Guarded(schema: schema, engine: engine)],
+            shutdownTimeout: settings.engine.drainTimeout + WorkerProgram.shutdownGrace,
             logger: logger
         ).run()
+    }
+}
+
+/// Claims nothing before the schema is known to be the one that is needed.
+private struct Guarded: Service {
+    let schema: SchemaGuard
+    let engine: TaskEngine
+
+    var name: String { engine.name }
+
+    func run() async throws {
+        try await schema.passed()
+        try await engine.run()
+    }
+
+    func shutdown() {
+        schema.shutdown()
+        engine.shutdown()
     }
 }

@@ -44,6 +44,8 @@ package struct WorkerSettings: Sendable {
         engine.lease = reader.duration(
             "WORKER_LEASE", default: defaults.lease.text,
             "how long a task belongs to a worker that gives no sign of life; renewed every third of it")
+        // Never longer than a lease is short.
+        engine.reapInterval = min(defaults.reapInterval, engine.lease / 5)
         engine.retry = Backoff(
             base: reader.duration(
                 "WORKER_RETRY_BASE", default: defaults.retry.base.text,

@@ -30,8 +30,9 @@ struct WorkerCrash: CustomTestStringConvertible, Sendable {
         [
             "worker.claim.before_commit", "worker.after_claim", "worker.before_execute", "worker.after_execute",
             "worker.before_finish", "worker.finish.before_commit", "worker.after_finish",
-        ].flatMap { point in
-            [Scenario.snapshot, .setCurrent, .drop, .initialisation].map { WorkerCrash(point: point, scenario: $0) }
+        ].map { WorkerCrash(point: $0, scenario: .snapshot) }
+        + ["worker.after_execute", "worker.finish.before_commit"].flatMap { point in
+            [Scenario.setCurrent, .drop, .initialisation].map { WorkerCrash(point: point, scenario: $0) }
         }
         + ["worker.drop.before_commit", "worker.drop.after_mark"].map { WorkerCrash(point: $0, scenario: .drop) }
         + [
@@ -46,7 +47,7 @@ struct WorkerCrash: CustomTestStringConvertible, Sendable {
 }
 
 /// kill -9 of wvs-worker at every point between a claim and a commit; the next worker brings everything to its end.
-@Suite(.serialized) struct FailpointTests {
+@Suite struct FailpointTests {
     @Test(arguments: WorkerCrash.all)
     func `after a kill another worker brings the task to its one end`(_ crash: WorkerCrash) async throws {
         try await Rig.with { rig in

@@ -6,12 +6,12 @@ import importlib
 
 from common import Client, missed
 
-TOPICS = ("clones", "windows", "footprint", "remote", "api")
+TOPICS = ("clones", "windows", "footprint", "remote", "api", "queue")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("bin", "c2", "mount", "api", "dsn"):
+    for name in ("bin", "c2", "mount", "api", "dsn", "pgbin"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("topics", nargs="*", metavar="topic", help=f"only these of: {', '.join(TOPICS)}")
     options = parser.parse_args()

@@ -78,6 +78,11 @@ struct Enqueue: Sendable {
             let wsid = workspace.wsid
             let snapshot = try Snapshots.lock(snapshotID, of: wsid, .share, on: connection)
             guard let snapshot, snapshot.deletedAt == nil else { throw APIError.noSnapshot(snapshotID, in: wsid) }
+            // It would run after the drop, and could only fail, or make the drop fail.
+            if let taskID = try Snapshots.pendingDrop(of: snapshotID, in: wsid, on: connection) {
+                throw APIError(
+                    .conflictSnapshotInUse, "task \(taskID) is about to drop snapshot \(snapshotID)", taskID: taskID)
+            }
             return try add(
                 submission, .setCurrent(snapshotID: snapshotID, liveID: liveID, discard: discard), action: .setCurrent,
                 in: workspace, on: connection)

@@ -24,7 +24,7 @@ struct LeaseBook {
 
     /// Lets go of the leases that cannot be relied on any more, and says which.
     mutating func expire(at now: MonotonicTime) -> [Int] {
-        let expired = deadlines.filter { $0.value <= now }.map(\.key)
+        let expired = deadlines.filter { $0.value <= now }.map(\.key).sorted()
         expired.forEach { deadlines[$0] = nil }
         return expired
     }

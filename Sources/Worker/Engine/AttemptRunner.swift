@@ -8,7 +8,6 @@ import Store
 
 /// Does what an `Attempt` says: calls executors and writes to the ledger.
 struct AttemptRunner: Sendable {
-    private static let progressTimeout = Duration.seconds(5)
     private static let databaseBackoff = Backoff(base: .milliseconds(50), limit: .seconds(2))
 
     let ledger: Ledger
@@ -62,7 +61,8 @@ struct AttemptRunner: Sendable {
             taskID: record.taskID, wsid: record.wsid, fence: UInt64(clamping: task.ownership.fence),
             requestID: record.requestID ?? record.taskID, operation: operation)
         Failpoint.hit("worker.before_execute")
-        let progress = Task { await storeProgress(of: task, on: executor) }
+        let recorder = ProgressRecorder(ledger: ledger, interval: options.progressInterval, logger: logger)
+        let progress = Task { await recorder.follow(task, on: executor) }
         let answer = await task.run(heedingCancel: heedingCancel) {
             await executors.execute(
                 request, traceparent: record.traceparent, on: executor, deadline: .seconds(record.timeoutSeconds))
@@ -172,22 +172,6 @@ struct AttemptRunner: Sendable {
         }
     }
 
-    private func storeProgress(of task: HeldTask, on executor: ExecutorClient) async {
-        let request = GetTaskRequest(taskID: task.claimed.task.taskID)
-        while true {
-            do {
-                try await Task.sleep(for: options.progressInterval)
-                let state = try await executor.getTask(request, deadline: AttemptRunner.progressTimeout)
-                guard case .running(_, _, let progress) = state else { continue }
-                try await ledger.storeProgress(progress.json, of: task.ownership)
-            } catch {
-                // Progress is for a person who waits: a failure shows elsewhere, or next time.
-                if Task.isCancelled { return }
-                logger.debug("no progress to store", [.taskID: .text(request.taskID), .error: LogValue(error)])
-            }
-        }
-    }
-
     private func report(_ finished: Ledger.Finished, _ verdict: Verdict, _ logger: Logger) {
         let task = finished.task
         metrics.tasks.add(1, task.operation.rawValue, task.status.rawValue)
@@ -224,11 +208,6 @@ struct AttemptRunner: Sendable {
         guard let trace = task.traceparent.flatMap(TraceParent.init) else { return logger }
         return logger.with(trace)
     }
-}
-
-extension TaskRecord {
-    /// The W3C trace context of the request that made the task.
-    fileprivate var traceparent: String? { params["traceparent"]?.string }
 }
 
 extension SettleOutcome {

@@ -15,7 +15,7 @@ package struct EngineOptions: Sendable {
     package var reapInterval = Duration.seconds(2)
     package var purgeInterval = Duration.seconds(10)
     package var gaugeInterval = Duration.seconds(5)
-    /// After a task has run for so long, and then as often, its progress is stored.
+    /// After an attempt has run for so long, and then at most as often, its progress is stored.
     package var progressInterval = Duration.seconds(1)
     /// How long a shutdown waits for what runs, before it hands it back.
     package var drainTimeout = Duration.seconds(120)

@@ -65,13 +65,20 @@ final class HeldTask: Sendable {
         heedingCancel: Bool, _ body: @escaping @Sendable () async -> Result
     ) async -> Result {
         let work = Task { await body() }
+        begin(heedingCancel: heedingCancel) { work.cancel() }
+        defer { end() }
+        return await work.value
+    }
+
+    /// From here to `end()` what is done can be interrupted, at once where there is reason to already.
+    func begin(heedingCancel: Bool, interrupt: @escaping @Sendable () -> Void) {
         let isLate = state.withLock { state in
-            state.interrupt = { work.cancel() }
+            state.interrupt = interrupt
             state.heedsCancel = heedingCancel
             return state.isLost || (heedingCancel && state.cancelRequested)
         }
-        if isLate { work.cancel() }
-        defer { state.withLock { $0.interrupt = nil } }
-        return await work.value
+        if isLate { interrupt() }
     }
+
+    func end() { state.withLock { $0.interrupt = nil } }
 }

@@ -22,7 +22,12 @@ final class HeldTasks: Sendable {
 
     var nextDeadline: MonotonicTime? { state.withLock { $0.leases.nextDeadline } }
 
-    var ownerships: [TaskFence] { state.withLock { Array($0.tasks.values) }.map(\.ownership) }
+    /// In the order in which they came to be held.
+    private var all: [(id: Int, task: HeldTask)] {
+        state.withLock { $0.tasks.sorted { $0.key < $1.key } }.map { ($0.key, $0.value) }
+    }
+
+    var ownerships: [TaskFence] { all.map(\.task.ownership) }
 
     /// - Parameter askedAt: before the statement that granted the lease was sent.
     func hold(_ task: HeldTask, askedAt: MonotonicTime) -> Int {
@@ -42,16 +47,13 @@ final class HeldTasks: Sendable {
         onRelease()
     }
 
-    func find(taskID: String) -> [HeldTask] {
-        state.withLock { Array($0.tasks.values) }.filter { $0.ownership.taskID == taskID }
-    }
+    func find(taskID: String) -> [HeldTask] { all.map(\.task).filter { $0.ownership.taskID == taskID } }
 
     /// Takes in what a renewal answered for `asked`.
     func renew(_ renewed: [RenewedTask], of asked: [TaskFence], askedAt: MonotonicTime) {
         let answers = Dictionary(renewed.map { ($0.ownership, $0) }, uniquingKeysWith: { $1 })
-        let held = state.withLock { $0.tasks }
         // A task whose fence was raised, or that was claimed, while the statement ran was not asked for: the next one renews it.
-        for (id, task) in held where asked.contains(task.ownership) && !task.isRefencing {
+        for (id, task) in all where asked.contains(task.ownership) && !task.isRefencing {
             guard let answer = answers[task.ownership] else {
                 task.lose()
                 continue
@@ -74,5 +76,5 @@ final class HeldTasks: Sendable {
     }
 
     /// Loses all tasks.
-    func loseAll() { state.withLock { Array($0.tasks.values) }.forEach { $0.lose() } }
+    func loseAll() { all.forEach { $0.task.lose() } }
 }

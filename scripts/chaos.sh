@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Three workers and two executors under a mixed load, while everything that can go wrong does: kill -9, SIGSTOP, PostgreSQL
+# restarted with `-m immediate`, links cut. Then every invariant is checked from outside, with SQL and in the file system.
+#
+#   scripts/chaos.sh                        CHAOS_SECONDS of it (60), then what it takes to come to rest
+#   CHAOS_SEED=4711 scripts/chaos.sh        the same strikes and requests again; programs take their time as they like
+#
+# Links are cut with network namespaces of its own, where it runs as root; else nobody's link is cut.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/stack-lib.sh
+. scripts/stack-lib.sh
+
+bin=$(realpath "${WVS_BIN:-bin}")
+dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-chaos.XXXXXX")
+hub=wvs-chaos-$$
+spaces=()
+
+finish() {
+  local status=$?
+  trap - EXIT
+  trap '' INT TERM HUP PIPE
+  set +e
+  if [ "$status" != 0 ] && [ -n "${CHAOS_KEEP_LOGS:-}" ]; then
+    cp -r "$dir/log" "$CHAOS_KEEP_LOGS" && echo "logs: $CHAOS_KEEP_LOGS" >&2
+  fi
+  stack_stop "$dir"
+  for space in "${spaces[@]}"; do ip netns delete "$space"; done
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM HUP
+
+# A namespace for each worker, linked to the hub, where everything else is.
+make_network() {
+  ip netns add "$hub"
+  spaces=("$hub")
+  ip -n "$hub" link set lo up
+  # One address for all workers to know.
+  ip -n "$hub" address add 10.213.0.1/32 dev lo
+  local number space
+  for number in 1 2 3; do
+    space=$hub-w$number
+    ip netns add "$space"
+    spaces+=("$space")
+    ip -n "$space" link set lo up
+    ip -n "$hub" link add "w$number" type veth peer name eth0 netns "$space"
+    ip -n "$hub" address add "10.213.$number.1/30" dev "w$number"
+    ip -n "$hub" link set "w$number" up
+    ip -n "$space" address add "10.213.$number.2/30" dev eth0
+    ip -n "$space" link set eth0 up
+    ip -n "$space" route add default via "10.213.$number.1"
+  done
+}
+
+chmod 755 "$dir"
+mkdir -p "$dir/log" "$dir/bin"
+: > "$dir/pids"
+export WVS_STATE_DIR=$dir/state
+network=()
+if as_root && ip netns add "$hub-try" 2> /dev/null; then
+  ip netns delete "$hub-try"
+  make_network
+  network=(--hub "$hub")
+else
+  echo "chaos: not root, or no network namespaces here: no link will be cut"
+fi
+AS_POSTGRES=()
+if as_root; then AS_POSTGRES=(runuser -u postgres --); fi
+cp "$bin/demo-agent" "$dir/bin/"
+stack_file_system "$dir"
+stack_postgres "$dir"
+if as_root; then printf 'host all all 10.213.0.0/16 trust\n' >> "$dir/pg/data/pg_hba.conf"; fi
+WVS_DB_DSN=$DSN "$bin/wvs-migrate" up > "$dir/log/migrate.log" 2>&1 || { cat "$dir/log/migrate.log" >&2; exit 1; }
+
+python3 scripts/chaos/chaos.py --dir "$dir" --bin "$bin" --mount "$MOUNT" --engine "$ENGINE" --dsn "$DSN" --pgbin "$(postgres_bin)" \
+  --seconds "${CHAOS_SECONDS:-60}" --seed "${CHAOS_SEED:-$RANDOM}" "${network[@]}"

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Strikes a whole WVS at random and sees whether its invariants hold: see scripts/chaos.sh."""
+
+import argparse
+import collections
+import ctypes
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+
+import checks
+from load import Client
+from programs import Stack
+
+WORKSPACES = 6
+AGENTS = 3
+CLIENTS = 3
+REST = 180
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("dir", "bin", "mount", "engine", "dsn", "pgbin", "seed"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--hub")
+    options = parser.parse_args()
+    print(f"chaos: seed {options.seed}, {options.seconds:.0f} s; again with CHAOS_SEED={options.seed} scripts/chaos.sh", flush=True)
+    chaos = Chaos(options)
+    chaos.begin()
+    problems = chaos.run()
+    for problem in problems:
+        print(f"  ✗ {problem}")
+    print("Every invariant holds." if not problems else f"{len(problems)} invariants are broken; CHAOS_SEED={options.seed}")
+    raise SystemExit(1 if problems else 0)
+
+
+class Chaos:
+    def __init__(self, options):
+        self.options = options
+        self.stack = Stack(options)
+        self.random = random.Random(f"{options.seed} strikes")
+        self.strikes = collections.Counter()
+        self.agents = []
+        self.clients = []
+        self.healing = []
+
+    # What there is
+
+    def begin(self):
+        options, stack = self.options, self.stack
+        if options.hub:
+            # The first one listens on its socket only.
+            stack.restart_postgres()
+        host = "10.213.0.1" if options.hub else "127.0.0.1"
+        dsn = f"host={host} user=wvs dbname=wvs connect_timeout=3" if options.hub else options.dsn
+        # This process is the clients: they reach the API from within.
+        if options.hub:
+            enter_network(options.hub)
+        addresses = []
+        for number in (1, 2):
+            executor = stack.start(
+                f"executor{number}", [f"{options.bin}/wvs-executor"],
+                {
+                    "EXECUTOR_ID": f"executor-{number}", "EXECUTOR_MOUNT_PATH": options.mount,
+                    "EXECUTOR_ENGINE": options.engine, "EXECUTOR_GRPC_ADDR": f"{host}:{free_port(host)}",
+                    "EXECUTOR_METRICS_ADDR": "127.0.0.1:0", "WVS_WORKSPACE_ROOT": options.mount,
+                    "EXECUTOR_QUIESCE_TIMEOUT": "3s", "EXECUTOR_FREEZE_LEASE": "3s", "EXECUTOR_TASK_TIMEOUT": "60s",
+                },
+                options.hub,
+            )
+            addresses.append(executor.address("grpc"))
+        # The executors keep their ports for all their lives.
+        api = stack.start(
+            "api", [f"{options.bin}/wvs-api"],
+            {
+                "WVS_DB_DSN": dsn, "WVS_LISTEN_ADDR": f"{host}:{free_port(host)}", "WVS_METRICS_ADDR": "127.0.0.1:0",
+                "WVS_WORKSPACE_ROOT": options.mount,
+            },
+            options.hub,
+        )
+        self.netloc = api.address("api")
+        for number in (1, 2, 3):
+            space = f"{options.hub}-w{number}" if options.hub else None
+            worker = stack.start(
+                f"worker{number}", [f"{options.bin}/wvs-worker"],
+                {
+                    "WVS_DB_DSN": dsn, "EXECUTOR_ADDRS": ",".join(addresses), "WVS_METRICS_ADDR": "127.0.0.1:0",
+                    "WVS_WORKSPACE_ROOT": options.mount, "WORKER_LEASE": "4s", "WORKER_RETRY_BASE": "300ms",
+                    "WORKER_CONCURRENCY": "3", "WORKER_SHUTDOWN_TIMEOUT": "5s",
+                },
+                space,
+            )
+            worker.address("metrics")
+        self.make_workspaces()
+
+    def make_workspaces(self):
+        maker = Client(0, self.options.seed, self.netloc, [], 0)
+        uid = 1000 if os.geteuid() == 0 else os.getuid()
+        self.workspaces = [f"chaos-{number}" for number in range(WORKSPACES)]
+        for wsid in self.workspaces:
+            maker.write("POST", "/v1/workspaces", {"wsid": wsid, "owner": "chaos", "uid": uid, "gid": uid})
+        self.wait("the workspaces", lambda: not self.stack.query(
+            "SELECT FROM wvs.tasks WHERE status <> 'SUCCEEDED'"), 60)
+        # The others have no sidecar: their snapshots fail, time out, and are canceled. That is load, too.
+        for wsid in self.workspaces[:AGENTS]:
+            self.start_agent(wsid)
+
+    def start_agent(self, wsid):
+        user = ["--user", "1000:1000"] if os.geteuid() == 0 else []
+        folder = f"{self.options.mount}/{wsid}"
+        words = [
+            f"{self.options.bin}/wvs-sidecar", "run", "--workspace", folder, *user, "--",
+            f"{self.options.dir}/bin/demo-agent", "run", "--workspace", folder, "--cells", "6", "--pause", "20ms",
+        ]
+        self.agents.append((wsid, self.stack.start(f"agent-{wsid}", words, {})))
+
+    # What befalls it
+
+    def run(self):
+        until = time.monotonic() + self.options.seconds
+        self.clients = [
+            Client(number, self.options.seed, self.netloc, self.workspaces, until) for number in range(1, CLIENTS + 1)
+        ]
+        for client in self.clients:
+            client.start()
+        while time.monotonic() < until:
+            time.sleep(self.random.uniform(0.3, 2.0))
+            self.heal()
+            self.strike()
+        self.heal(everything=True)
+        for client in self.clients:
+            client.join(90)
+        return self.rest() + list(self.check())
+
+    def strike(self):
+        kinds = ["kill worker", "kill worker", "stop worker", "end worker", "kill executor", "stop executor", "kill api"]
+        kinds += ["restart postgres"] + (["cut link", "cut link"] if self.options.hub else [])
+        kind = self.random.choice(kinds)
+        self.strikes[kind] += 1
+        name = {"worker": "worker" + str(self.random.randint(1, 3)), "executor": "executor" + str(self.random.randint(1, 2)),
+                "api": "api"}.get(kind.split()[-1])
+        pause = self.random.uniform(0.2, 6.0)
+        if kind == "restart postgres":
+            return self.stack.restart_postgres()
+        if kind == "cut link":
+            return self.cut(self.random.randint(1, 3), pause)
+        program = self.stack.programs[name]
+        if any(entry[1] == name for entry in self.healing):
+            return None
+        if kind.startswith("stop"):
+            program.send(signal.SIGSTOP)
+            return self.later(pause, name, lambda: program.send(signal.SIGCONT))
+        if kind.startswith("end"):
+            program.send(signal.SIGTERM)
+            return self.later(pause, name, lambda: (program.end(), program.start()))
+        program.kill()
+        return self.later(min(pause, 3), name, program.start)
+
+    def cut(self, number, pause):
+        name = f"link{number}"
+        if any(entry[1] == name for entry in self.healing):
+            return
+        link = ["ip", "-n", self.options.hub, "link", "set", f"w{number}"]
+        subprocess.run(link + ["down"], check=True)
+        self.later(pause, name, lambda: subprocess.run(link + ["up"], check=True))
+
+    def later(self, seconds, name, action):
+        self.healing.append((time.monotonic() + seconds, name, action))
+
+    def heal(self, everything=False):
+        due = [entry for entry in self.healing if everything or entry[0] <= time.monotonic()]
+        self.healing = [entry for entry in self.healing if entry not in due]
+        for _time, _name, action in due:
+            action()
+
+    # What holds
+
+    def rest(self):
+        """Waits until everything has come to its end."""
+        problems = []
+        unfinished = "SELECT task_id, op, status, attempt FROM wvs.tasks WHERE ended_at IS NULL"
+        unpurged = "SELECT snapshot_id FROM wvs.snapshots WHERE deleted_at IS NOT NULL AND purged_at IS NULL"
+        start = time.monotonic()
+        for what, ended in (
+            ("every task to end", lambda: not self.stack.query(unfinished)),
+            ("every dropped snapshot to be deleted", lambda: not self.stack.query(unpurged)),
+            ("staging and trash to be removed", lambda: not list(checks.leftovers(self.options.mount))),
+        ):
+            if not self.wait(what, ended, REST, fails=False):
+                shown = self.stack.query(unfinished)[:5] or list(checks.leftovers(self.options.mount))[:5]
+                problems.append(f"waited {REST} s in vain for {what}: {shown}")
+        print(f"  at rest {time.monotonic() - start:.0f} s after the last strike", flush=True)
+        return problems
+
+    def check(self):
+        problems = list(checks.rows(self.stack)) + list(checks.trees(self.stack, self.options.mount))
+        for client in self.clients:
+            problems += client.problems
+        for wsid, agent in self.agents:
+            if not self.writes(wsid):
+                problems.append(f"the agent of {wsid} stands still")
+            if agent.process.poll() is not None:
+                problems.append(f"the sidecar of {wsid} has ended")
+        ends = self.stack.query("SELECT op, status, count(*), max(attempt) FROM wvs.tasks GROUP BY 1, 2 ORDER BY 1, 2")
+        print(f"  {sum(client.requests for client in self.clients)} requests; " + ", ".join(
+            f"{count} x {name}" for name, count in sorted(self.strikes.items())))
+        for op, status, count, attempts in ends:
+            print(f"  {op:16} {status:10} {count:>5}, at most {attempts} attempts")
+        if not any(status == "SUCCEEDED" and op == "snapshot_create" for op, status, _count, _attempts in ends):
+            problems.append("not one snapshot succeeded: nothing was tested")
+        return problems
+
+    def writes(self, wsid):
+        def steps():
+            total = 0
+            for folder, _folders, files in os.walk(os.path.realpath(f"{self.options.mount}/{wsid}/current")):
+                if "done" in files:
+                    with open(f"{folder}/done", encoding="utf-8") as file:
+                        total += int((file.read().split() or ["0"])[0])
+            return total
+
+        before = steps()
+        return self.wait(f"the agent of {wsid}", lambda: steps() > before, 30, fails=False)
+
+    def wait(self, what, condition, seconds, fails=True):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if condition():
+                return True
+            time.sleep(0.2)
+        if fails:
+            raise SystemExit(f"waited in vain for {what}")
+        return False
+
+
+def enter_network(name):
+    """This thread, and those that it starts, move into a network namespace."""
+    clone_newnet = 0x40000000
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(f"/run/netns/{name}", encoding="utf-8") as space:
+        if libc.setns(space.fileno(), clone_newnet) != 0:
+            raise OSError(ctypes.get_errno(), f"setns {name}")
+
+
+def free_port(host):
+    """A port that the kernel just gave out; programs that die have to come back to the same one."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+main()
