@@ -15,8 +15,7 @@ import checks
 from load import Client
 from programs import Stack
 
-WORKSPACES = 6
-AGENTS = 3
+WORKSPACES = 5
 CLIENTS = 3
 REST = 180
 
@@ -105,8 +104,7 @@ class Chaos:
             maker.write("POST", "/v1/workspaces", {"wsid": wsid, "owner": "chaos", "uid": uid, "gid": uid})
         self.wait("the workspaces", lambda: not self.stack.query(
             "SELECT FROM wvs.tasks WHERE status <> 'SUCCEEDED'"), 60)
-        # The others have no sidecar: their snapshots fail, time out, and are canceled. That is load, too.
-        for wsid in self.workspaces[:AGENTS]:
+        for wsid in self.workspaces:
             self.start_agent(wsid)
 
     def start_agent(self, wsid):
@@ -114,7 +112,7 @@ class Chaos:
         folder = f"{self.options.mount}/{wsid}"
         words = [
             f"{self.options.bin}/wvs-sidecar", "run", "--workspace", folder, *user, "--",
-            f"{self.options.dir}/bin/demo-agent", "run", "--workspace", folder, "--cells", "6", "--pause", "20ms",
+            f"{self.options.dir}/bin/demo-agent", "run", "--workspace", folder, "--cells", "6", "--pause", "30ms",
         ]
         self.agents.append((wsid, self.stack.start(f"agent-{wsid}", words, {})))
 

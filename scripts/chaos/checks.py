@@ -58,7 +58,7 @@ ROWS = {
         SELECT task_id FROM wvs.tasks JOIN wvs.workspaces USING (wsid)
         WHERE state = 'DISABLED' AND status IN ('PENDING', 'RUNNING', 'FAILED')""",
     "the current snapshot exists": """
-        SELECT wsid FROM wvs.workspaces w JOIN wvs.snapshots s ON s.snapshot_id = w.current_snapshot_id
+        SELECT w.wsid FROM wvs.workspaces w JOIN wvs.snapshots s ON s.snapshot_id = w.current_snapshot_id
         WHERE s.deleted_at IS NOT NULL""",
 }
 

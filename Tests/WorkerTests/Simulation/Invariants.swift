@@ -52,8 +52,13 @@ struct Invariants {
             if fence < effective[row.workspace] ?? 0 { return "\(record.taskID) ended under the lower fence \(fence)" }
             effective[row.workspace] = fence
         }
-        guard record.status == .succeeded else { return nil }
         let tree = simulation.trees[row.workspace]
+        // A database behind the executors' fences goes on working.
+        if record.error?.message == TaskFailure.fenced(0).message { return "\(record.taskID) gave up at a fence" }
+        if record.status.isEnded, record.status != .succeeded, tree.results[record.taskID] != nil {
+            return "\(record.taskID) was published and is \(record.status)"
+        }
+        guard record.status == .succeeded else { return nil }
         let snapshot = record.params["snapshot_id"]?.string ?? ""
         switch record.operation {
         case .snapshotCreate where rows.snapshots[snapshot] == nil:
@@ -80,6 +85,9 @@ struct Invariants {
         if running.count > 1 { return "\(running.count) tasks of workspace \(index) run" }
         if workspace.state == .disabled, rows.tasksOf[index].contains(where: { rows.tasks[$0].isUnfinished }) {
             return "a live task in the disabled workspace \(index)"
+        }
+        if let snapshot = workspace.currentSnapshot, rows.snapshots[snapshot]?.deleted != false {
+            return "the current snapshot \(snapshot) is dropped"
         }
         if running.isEmpty, workspace.state == .active || workspace.state == .disabled {
             guard let current = simulation.trees[index].current else { return "workspace \(index) has no current" }

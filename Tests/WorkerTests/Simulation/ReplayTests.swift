@@ -22,7 +22,7 @@ import Testing
                         var steps = 0
                         let replay = try await Replay(dsn: database.dsn)
                         for seed in stride(from: lane, to: Self.histories, by: 3) {
-                            let simulation = Simulation(seed: seed, isSerial: true, duration: 6_000_000)
+                            let simulation = Simulation(seed: seed, isSerial: true, duration: 3_000_000)
                             simulation.run()
                             #expect(simulation.violation == nil, "seed \(seed)")
                             let difference = try await replay.difference(from: simulation)

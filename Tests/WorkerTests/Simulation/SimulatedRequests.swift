@@ -124,6 +124,7 @@ extension SimulatedStatements {
         case .pending, .failed:
             try transaction.update(task: index) {
                 $0.record.status = .canceled
+                $0.record.cancelRequested = true
                 $0.record.endedAt = Timestamp(microseconds: transaction.began)
             }
             transaction.insertAudit(.taskCancel, workspace: row.workspace, task: index, status: .canceled)
