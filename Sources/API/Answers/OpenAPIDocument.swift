@@ -522,7 +522,24 @@ paths:
         "202": {$ref: "#/components/responses/Accepted"}
         "400": {$ref: "#/components/responses/BadRequest"}
         "404": {$ref: "#/components/responses/NotFound"}
-        "409": {$ref: "#/components/responses/Mismatch"}
+        "409":
+          description: An unfinished task is about to drop the snapshot, or the key belongs to another request.
+          headers:
+            X-Request-Id: {$ref: "#/components/headers/RequestId"}
+          content:
+            application/problem+json:
+              schema: {$ref: "#/components/schemas/Problem"}
+              examples:
+                dropped:
+                  value:
+                    type: about:blank
+                    title: Conflict
+                    status: 409
+                    detail: >-
+                      task 019c6a40-1f5f-7aaa-bbbb-0123456789ab is about to drop snapshot 019c6a40-1f5e-7d7c-8a52-9b0a7d6c5e4f
+                    code: WVS_CONFLICT_SNAPSHOT_IN_USE
+                    request_id: req-1
+                    task_id: 019c6a40-1f5f-7aaa-bbbb-0123456789ab
         "410": {$ref: "#/components/responses/Gone"}
         "412": {$ref: "#/components/responses/PreconditionFailed"}
         "413": {$ref: "#/components/responses/TooLarge"}
