@@ -47,7 +47,7 @@ package struct APIProgram: Sendable {
         address = api.address
         metricsAddress = monitoring.address
         // They end the other way round: those who wait for a task first, then the requests, then what requests stand on.
-        services = [pool, schema, notifier, listener, monitoring, api, watch]
+        services = [pool, notifier, listener, monitoring, api, watch]
     }
 
     /// Until SIGTERM, SIGINT or the failure of a service.
@@ -55,7 +55,9 @@ package struct APIProgram: Sendable {
         let logger = Logger(level: settings.logLevel)
         let program = try APIProgram(settings, logger: logger)
         try await program.schema.check()
-        try await ServiceGroup(program.services, shutdownTimeout: settings.shutdownTimeout, logger: logger).run()
+        try await ServiceGroup(
+            [program.schema] + program.services, shutdownTimeout: settings.shutdownTimeout, logger: logger
+        ).run()
     }
 
     private static func readiness(of pool: PostgresPool) async -> [ReadinessCheck] {
