@@ -301,7 +301,7 @@ struct  Executor__V1__Progress
 {
   ProtobufCMessage base;
   /*
-   * preparing, quiescing, cloning, switching, releasing, syncing, publishing or deleting.
+   * preparing, quiescing, cloning, updating, switching, releasing, syncing, publishing or deleting.
    */
   char *phase;
   uint64_t entries;
