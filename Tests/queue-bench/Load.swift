@@ -91,19 +91,18 @@ struct Load {
     private func add(to workspace: Int) async throws {
         let id = UUIDv7.make()
         let wsid = "ws-\(workspace)"
+        let new = NewTask(
+            taskID: id, wsid: wsid, parameters: .snapshotCreate(snapshotID: UUIDv7.make(), message: nil),
+            idempotencyKey: id, requestHash: "", requestID: id)
+        let event = AuditEvent(
+            .snapshotCreate, by: .anonymous(address: "127.0.0.1"), wsid: wsid, requestID: id, taskID: id,
+            after: ["status": .string(TaskStatus.pending.rawValue), "params": .object(new.params)])
         try await pool.transaction { connection in
-            guard
-                try Tasks.find(wsid: wsid, operation: .snapshotCreate, idempotencyKey: id, on: connection) == nil,
-                let locked = try Workspaces.lock(wsid, .share, on: connection), locked.state == .active,
-                let task = try Tasks.insert(
-                    NewTask(
-                        taskID: id, wsid: wsid, parameters: .snapshotCreate(snapshotID: UUIDv7.make(), message: nil),
-                        idempotencyKey: id, requestHash: "", requestID: id), on: connection)
+            let found = try Tasks.find(
+                wsid: wsid, operation: .snapshotCreate, idempotencyKey: id, locking: .share, on: connection)
+            guard found.task == nil, found.workspace?.state == .active,
+                try Tasks.insert(new, event: event, on: connection) != nil
             else { throw PostgresError(.decoding, "not accepted") }
-            try Audit.insert(
-                AuditEvent(
-                    .snapshotCreate, by: .anonymous(address: "127.0.0.1"), wsid: wsid, requestID: id, taskID: id,
-                    after: ["status": .string(task.status.rawValue), "params": .object(task.params)]), on: connection)
         }
         notifier?.notify(.tasks)
     }

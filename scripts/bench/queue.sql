@@ -8,12 +8,16 @@ BEGIN;
 SELECT t.task_id FROM wvs.tasks t WHERE wsid = :wsid AND op = 'snapshot_create' AND idempotency_key = :key;
 SELECT wsid, owner, state, root_path, current_path, current_snapshot_id, fence_seq, created_at, updated_at
 FROM wvs.workspaces WHERE wsid = :wsid FOR SHARE;
-INSERT INTO wvs.tasks AS t (task_id, wsid, op, idempotency_key, request_hash, request_id, params)
-VALUES (:key, :wsid, 'snapshot_create', :key, '', :key, jsonb_build_object('snapshot_id', :key::text, 'message', NULL))
-ON CONFLICT (wsid, op, idempotency_key) DO NOTHING RETURNING t.task_id, t.status, t.created_at, t.params;
-INSERT INTO wvs.audit (wsid, actor, action, request_id, task_id, payload)
-VALUES (:wsid, '{"type": "anonymous", "addr": "127.0.0.1"}', 'workspace.snapshot_create', :key, :key,
-        '{"action": "workspace.snapshot_create", "before": null, "after": {"status": "PENDING"}, "error": null}');
+WITH t AS (
+    INSERT INTO wvs.tasks AS t (task_id, wsid, op, idempotency_key, request_hash, request_id, params)
+    VALUES (:key, :wsid, 'snapshot_create', :key, '', :key, jsonb_build_object('snapshot_id', :key::text, 'message', NULL))
+    ON CONFLICT (wsid, op, idempotency_key) DO NOTHING RETURNING t.task_id, t.status, t.created_at, t.params
+), event AS (
+    INSERT INTO wvs.audit (wsid, actor, action, request_id, task_id, payload)
+    SELECT :wsid, '{"type": "anonymous", "addr": "127.0.0.1"}'::jsonb, 'workspace.snapshot_create', :key, :key,
+           '{"action": "workspace.snapshot_create", "before": null, "after": {"status": "PENDING"}, "error": null}'::jsonb
+    WHERE EXISTS (SELECT FROM t)
+) SELECT * FROM t;
 COMMIT;
 
 BEGIN;
