@@ -82,6 +82,10 @@ let package = Package(
         library("Sidecar", ["CInotifyTools", "CShims", "Freezer", "Quiesce", "RuntimeCore"], in: "sidecar/Sources"),
         program("wvs-sidecar", ["RuntimeCore", "Sidecar"], in: "sidecar/Sources"),
 
+        // A FUSE server for tests, in C.
+        .executableTarget(
+            name: "slow-fuse", path: "Tests/slow-fuse", cSettings: [.define("_FILE_OFFSET_BITS", to: "64")],
+            linkerSettings: [.linkedLibrary("fuse3")]),
         program("grpc-soak", ["GRPCTransport", "RuntimeCore"], in: "Tests"),
         program(
             "queue-bench",

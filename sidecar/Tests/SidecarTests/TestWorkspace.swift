@@ -47,7 +47,21 @@ final class TestWorkspace: Sendable {
     /// The executor removes the workspace.
     func remove() { removeTree(path) }
 
+    /// As `freeze`, by way of the folder's name: as an executor does, who opens it anew for each operation.
+    func freezeAnew(timeout: Duration) throws -> Freeze {
+        let path = "\(path)/.wvs"
+        let folder = FileDescriptor(
+            owning: try systemCall("open", path) {
+                wvs_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
+            })
+        return try freeze(in: folder.raw, timeout: timeout)
+    }
+
     func freeze(lease: Duration = .seconds(10), timeout: Duration = .seconds(10)) throws -> Freeze {
+        try freeze(in: control, lease: lease, timeout: timeout)
+    }
+
+    private func freeze(in control: CInt, lease: Duration = .seconds(10), timeout: Duration) throws -> Freeze {
         let epoch = epoch.withLock { epoch in
             epoch += 1
             return epoch
@@ -156,8 +170,11 @@ final class Sandbox: Sendable {
 
 enum ProcessState {
     /// The letter of proc(5); nil once the process is gone.
-    static func of(_ pid: CInt) -> Character? {
-        let file = open("/proc/\(pid)/stat", O_RDONLY)
+    static func of(_ pid: CInt) -> Character? { of(String(pid)) }
+
+    /// - Parameter thread: as below /proc, for example `7/task/8`.
+    static func of(_ thread: String) -> Character? {
+        let file = open("/proc/\(thread)/stat", O_RDONLY)
         guard file >= 0 else { return nil }
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: 512)

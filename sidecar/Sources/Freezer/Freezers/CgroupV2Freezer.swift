@@ -62,10 +62,16 @@ package final class CgroupV2Freezer: Freezer {
     private func stragglers() -> String {
         // The error is about to be thrown either way; an unreadable list only makes it say less.
         let processes = (try? cgroup.population().processes) ?? []
-        let blocked = processes.filter { pid in
-            ProcessTable.threads(of: pid).contains { thread in
-                ProcessTable.status(at: "/proc/\(pid)/task/\(thread)/stat")?.state == UInt8(ascii: "D")
+        var blocked: [ProcessID] = []
+        for _ in 0..<20 {
+            blocked = processes.filter { pid in
+                ProcessTable.threads(of: pid).contains { thread in
+                    ProcessTable.status(at: "/proc/\(pid)/task/\(thread)/stat")?.state == UInt8(ascii: "D")
+                }
             }
+            if !blocked.isEmpty { break }
+            // The guardian may just have thawed them, which wakes everybody for a moment.
+            usleep(500)
         }
         let names = blocked.prefix(10).map(String.init).joined(separator: ", ")
         return "the cgroup did not freeze in time; in uninterruptible sleep: \(names.isEmpty ? "nobody" : names)"

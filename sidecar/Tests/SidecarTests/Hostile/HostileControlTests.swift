@@ -1,0 +1,137 @@
+import Glibc
+import Quiesce
+import RuntimeCore
+import TestSupport
+import Testing
+
+/// An agent against `.wvs` itself. With a user of its own it can do nothing there. With the sidecar's user it can spoil the
+/// workspace's freezes, and each ends in an error or is whole; nobody is left frozen, and once `.wvs` is mended the same sidecar
+/// serves again.
+@Suite struct HostileControlTests {
+    struct Attack: CustomTestStringConvertible, Sendable {
+        let name: String
+        /// Shell, in `.wvs`.
+        let script: String
+        var testDescription: String { name }
+    }
+
+    static let attacks =
+        ["control.json", "control.lock", "open-files.json", "sidecar.json"].flatMap { file in
+            [
+                Attack(name: "\(file) is a link", script: "rm \(file); ln -s /etc/hostname \(file)"),
+                Attack(name: "\(file) is a FIFO", script: "rm \(file); mkfifo \(file)"),
+                Attack(name: "\(file) is a folder", script: "rm \(file); mkdir \(file)"),
+                Attack(name: "\(file) is a file of 1 GB", script: "truncate -s 1G \(file)"),
+                Attack(name: "\(file) is gone", script: "rm \(file)"),
+            ]
+        } + [
+            Attack(name: "the registrations are a link", script: "mv sidecars aside && ln -s aside sidecars"),
+            Attack(name: "the registrations are gone", script: "mv sidecars aside"),
+            Attack(name: ".wvs is a link", script: "mv $W/.wvs $W/aside && ln -s aside $W/.wvs"),
+            Attack(name: ".wvs is a file", script: "mv $W/.wvs $W/aside && : > $W/.wvs"),
+            Attack(name: ".wvs is an empty folder", script: "mv $W/.wvs $W/aside && mkdir $W/.wvs"),
+            Attack(
+                name: "the lock is held for ever",
+                script: ": >> control.lock && (exec 9>> control.lock; flock 9; exec sleep 1000) & sleep 0.1"),
+        ]
+
+    /// Undoes any of the attacks.
+    private static let repair = """
+        [ -d aside ] && [ ! -L aside ] && { rm -rf .wvs; mv aside .wvs; }
+        cd .wvs || exit 1
+        [ -d aside ] && { rm -rf sidecars; mv aside sidecars; }
+        for f in control.json control.lock open-files.json sidecar.json; do
+          [ -f $f ] && [ ! -L $f ] && [ "$(stat -c %s $f)" -lt 65536 ] || rm -rf $f
+        done
+        :
+        """
+
+    @Test("An agent with a user of its own reaches nothing in .wvs: all attacks fail, and every freeze is held")
+    func isKeptOut() async throws {
+        let workspace = try TestWorkspace()
+        // What cannot be entered is tried from outside.
+        let tries = Self.attacks.map { "(cd $W/.wvs || cd $W; \($0.script)); ls -A $W/.wvs && echo >> reached" }
+        let script = "W=\(workspace.path); (\(tries.joined(separator: "\n"))) 2>/dev/null\n: > done"
+        let sandbox = try await Sandbox(
+            workspace, "\(script)\nwhile echo line >> log; do :; done", options: ["--user", "4242:4242"])
+        #expect(await eventually { workspace.exists("done") })
+        #expect(!workspace.exists("reached"))
+        let names = try await Command.run(["ls", "-A", workspace.path, "\(workspace.path)/.wvs"])
+        #expect(!names.contains("aside"))
+        for _ in 0..<3 {
+            let freeze = try workspace.freeze()
+            #expect(freeze.consistency == .quiesced)
+            #expect(try freeze.resume().isHeld)
+        }
+        withExtendedLifetime(sandbox) {}
+    }
+
+    @Test("With the sidecar's own user", arguments: attacks)
+    func endsWellForEveryone(_ attack: Attack) async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(
+            workspace,
+            "W=\(workspace.path); while [ ! -e go ]; do sleep 0.01; done; (cd $W/.wvs && \(attack.script)); : > done\n"
+                + "while echo line >> log; do :; done")
+        #expect(try workspace.freeze().resume().isHeld)
+        close(open("\(workspace.live)/go", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
+        #expect(await eventually { workspace.exists("done") })
+        let outcome: String
+        do {
+            outcome = try workspace.freezeAnew(timeout: .seconds(1)).resume().isHeld ? "held" : "not held"
+        } catch {
+            outcome = "\(error)"
+        }
+        print("\(attack.name): \(outcome)")
+        #expect(outcome != "not held")
+        let size = workspace.size("log")
+        #expect(await eventually { workspace.size("log") > size }, "the agent is not left frozen")
+        #expect(!sandbox.sidecar.hasEnded)
+        try await Command.run(["sh", "-c", "cd \(workspace.path) && \(Self.repair)"])
+        try FreezeCoordinator.prepare(controlDirectory: workspace.control, owner: nil)
+        let receipt = try workspace.freezeAnew(timeout: .seconds(20)).resume()
+        #expect(receipt.isHeld, "the same sidecar serves the next request")
+    }
+
+    @Test("A forged FROZEN publishes nothing: nobody who froze answers the resume")
+    func forgesFrozen() async throws {
+        let workspace = try TestWorkspace()
+        let forger = RemoteWorkspace.agent("forging_agent.py")
+        let sandbox = try await Sandbox(
+            workspace, "exec /usr/bin/python3 \(forger) \(workspace.path)/.wvs/control.json 3")
+        #expect(await eventually { workspace.size("log") > 0 })
+        for round in 1...3 {
+            // Or it would be faster than any forger.
+            sandbox.sidecar.signal(SIGSTOP)
+            let freeze = try workspace.freeze()
+            #expect(freeze.acknowledgements.values.first?.nonce == "forged")
+            sandbox.sidecar.signal(SIGCONT)
+            let error = #expect(throws: QuiesceError.self, "forgery \(round)") {
+                try freeze.resume(timeout: .seconds(1), cancellation: try Cancellation())
+            }
+            #expect(error?.description.contains("no answer to the resume") == true, "\(String(describing: error))")
+        }
+        #expect(await eventually { workspace.exists("tired") })
+        #expect(try workspace.freeze().resume().isHeld)
+        withExtendedLifetime(sandbox) {}
+    }
+
+    @Test("An agent that has filled the disk can be frozen")
+    func fillsDisk() async throws {
+        try await ScratchFileSystem.with(.tmpfs, megabytes: 4) { disk in
+            let workspace = try TestWorkspace(in: disk.path)
+            let sandbox = try await Sandbox(
+                workspace.path, state: "\(disk.path).state",
+                [
+                    "/bin/sh", "-c",
+                    "cat /dev/zero > big 2>/dev/null; while :; do echo line >> small || : > /proc/self/comm; done 2>/dev/null",
+                ])
+            var status = statvfs()
+            #expect(await eventually { statvfs(disk.path, &status) == 0 && status.f_bavail == 0 })
+            let freeze = try workspace.freeze()
+            #expect(freeze.consistency == .quiesced)
+            #expect(try freeze.resume().isHeld)
+            withExtendedLifetime(sandbox) {}
+        }
+    }
+}
