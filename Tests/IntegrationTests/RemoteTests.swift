@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import JSON
 import RuntimeCore
 import TestSupport
@@ -17,7 +18,7 @@ extension Integration {
             """
         private static let sidecarOptions = ["--user", "1000:1000", "--poll-interval", "10ms"]
 
-        private func withRemoteStack(_ body: (TestStack, String) async throws -> Void) async throws {
+        private func withRemoteStack(_ body: (TestStack, JuiceFSVolume) async throws -> Void) async throws {
             try await TestDatabase.with { database in
                 try await JuiceFSVolume.with { volume in
                     var options = TestStack.Options()
@@ -29,7 +30,7 @@ extension Integration {
                         database: database, mount: volume.mounts[1].path, options: options)
                     defer { stack.end() }
                     try await stack.createWorkspace("far", uid: 1000)
-                    try await body(stack, "\(volume.mounts[0].path)/far")
+                    try await body(stack, volume)
                 }
             }
         }
@@ -41,10 +42,10 @@ extension Integration {
         }
 
         @Test func afterARollbackNotOneFileOfAWritingAgentLandsInTheOldTree() async throws {
-            try await withRemoteStack { stack, agentFolder in
+            try await withRemoteStack { stack, volume in
                 let tree = WorkspaceTree(stack, "far")
                 try stack.startAgent(
-                    "far", command: ["/usr/bin/python3", "-c", Self.filing, agentFolder],
+                    "far", command: ["/usr/bin/python3", "-c", Self.filing, "\(volume.mounts[0].path)/far"],
                     sidecarOptions: Self.sidecarOptions)
                 let first = try tree.current
                 try await eventually("the agent writes", within: .seconds(30)) { try moments(tree, first).count > 20 }
@@ -72,6 +73,22 @@ extension Integration {
                 print(
                     "10 rollbacks across two mounts, \(files) files in the old trees, none of them late; the agent stood "
                         + "still for \(windows.sorted()[5]) ms (median)")
+            }
+        }
+
+        @Test func aMountWhoseDaemonDiedFailsTheTaskWithTheCauseAndTheExecutorIsUnready() async throws {
+            try await withRemoteStack { stack, volume in
+                let executor = try await stack.program("wvs-executor").address("metrics")
+                let ready = { try await HTTPExchange.send("GET", "/readyz", to: executor).status }
+                try await eventually("the executor is ready", within: .seconds(30)) { try await ready() == 200 }
+                volume.mounts[1].daemon.end(SIGKILL)
+                try await eventually("the executor is unready", within: .seconds(30)) { try await ready() == 503 }
+                let id = try await stack.accept("POST", "/v1/workspaces/far/snapshots", body: [:])
+                let task = try await stack.ended(id, within: .seconds(90))
+                #expect(task["status"] == "DEAD", "\(task.text)")
+                #expect(
+                    task["error"]?["message"]?.string?.contains("endpoint is not connected") == true, "\(task.text)")
+                #expect(!stack.program("wvs-executor").hasEnded)
             }
         }
     }
