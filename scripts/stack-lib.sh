@@ -73,10 +73,13 @@ stack_file_system() {
   ENGINE=copy
   if as_root; then
     truncate -s 4G "$dir/ws.img"
-    mkfs.xfs -q -m reflink=1 "$dir/ws.img"
+    case "${STACK_FILE_SYSTEM:-xfs}" in
+      xfs) ENGINE=reflink && mkfs.xfs -q -m reflink=1 "$dir/ws.img" ;;
+      btrfs) ENGINE=btrfs && mkfs.btrfs -q "$dir/ws.img" > "$dir/log/mkfs.log" ;;
+      *) echo "STACK_FILE_SYSTEM is xfs or btrfs" >&2 && return 1 ;;
+    esac
     # umount frees the loop device too.
     mount -o loop "$dir/ws.img" "$dir/ws"
-    ENGINE=reflink
   fi
   # shellcheck disable=SC2034 # for the caller
   MOUNT=$dir/ws

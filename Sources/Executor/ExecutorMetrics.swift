@@ -12,6 +12,8 @@ package struct ExecutorMetrics: Sendable {
     let freezeWindow: Histogram
     let switchDuration: Histogram
     let activeTasks: Gauge
+    let trashFolders: Gauge
+    let trashRemovedEntries: Counter
 
     package init(_ registry: MetricsRegistry, executorID: String) {
         let short = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -30,6 +32,9 @@ package struct ExecutorMetrics: Sendable {
         switchDuration = registry.histogram(
             .switchDurationSeconds, "Time to replace the current link.", buckets: [0.0001, 0.00025, 0.0005] + short)
         activeTasks = registry.gauge(.executorActiveTasks, "Tasks under way.")
+        trashFolders = registry.gauge(.trashFolders, "Folders whose dropped trees are being removed, or wait for it.")
+        trashRemovedEntries = registry.counter(
+            .trashRemovedEntriesTotal, "Entries of dropped trees that are removed, as it goes on.")
         let info = registry.gauge(.buildInfo, "1; the labels say what runs.", labels: [.version, .executorID])
         info.set(1, Version.current, executorID)
     }

@@ -17,15 +17,17 @@ package struct ExecutorProgram: Sendable {
         let registry = MetricsRegistry()
         let mount = Mount(path: settings.mountPath, setting: settings.volume, owner: settings.control)
         let engines = EngineProvider(settings: settings, logger: logger)
-        let trash = try TrashCollector(mount: mount, logger: logger) { folder, name, cancellation in
+        let metrics = ExecutorMetrics(registry, executorID: settings.executorID)
+        let trash = try TrashCollector(mount: mount, metrics: metrics, logger: logger) {
+            folder, name, progress, cancellation in
             try engines.engine(for: folder).remove(
-                in: folder.raw, name, progress: CloneProgress(), cancellation: cancellation)
+                in: folder.raw, name, progress: progress, cancellation: cancellation)
         }
         let recovery = Recovery(
             mount: mount, executorID: settings.executorID, engines: engines, trash: trash, logger: logger)
         let context = OperationContext(
             mount: mount, settings: settings, engines: engines, trash: trash,
-            metrics: ExecutorMetrics(registry, executorID: settings.executorID))
+            metrics: metrics)
         self.settings = settings
         self.logger = logger
         self.recovery = recovery

@@ -6,7 +6,7 @@ import importlib
 
 from common import Client, missed
 
-TOPICS = ("clones", "windows", "footprint", "remote", "api", "queue")
+TOPICS = ("clones", "windows", "footprint", "btrfs", "removal", "remote", "api", "queue")
 
 
 def main():

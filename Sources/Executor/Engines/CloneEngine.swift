@@ -46,7 +46,8 @@ package protocol CloneEngine: Sendable {
         in parent: CInt, _ target: String, as purpose: ClonePurpose, counted: CloneSummary?, cancellation: Cancellation
     ) throws -> CloneSummary
 
-    /// Removes a tree, however it came into being; nothing of that name is no error.
+    /// Removes a tree, however it came into being; nothing of that name is no error. On one thread, since it is done while
+    /// others wait for clones.
     ///
     /// - Throws: `CancellationError`, and then what is left keeps its name; `SystemError`; `NestedMount`.
     func remove(in parent: CInt, _ name: String, progress: CloneProgress, cancellation: Cancellation) throws

@@ -1,7 +1,8 @@
 private import Dispatch
 import RuntimeCore
 
-/// Removes what was renamed to `.trash-…`, on a thread of its own, so that no task waits for the removal of a large tree.
+/// Removes what was renamed to `.trash-…`, on a thread of its own and one tree at a time, so that no task waits for the
+/// removal of a large tree. How far it is shows in metrics, and every ten seconds in the log.
 ///
 /// It remembers folders, not trees: what it could not remove stays in its folder and is tried again with the next trash
 /// there, or at the next start.
@@ -14,18 +15,20 @@ final class TrashCollector: Sendable {
         case snapshots(wsid: String)
     }
 
-    /// Removes a tree: parent, name, and what stops it.
-    typealias Remove = @Sendable (Directory, String, Cancellation) throws -> Void
+    /// Removes a tree: parent, name, how far it is, and what stops it.
+    typealias Remove = @Sendable (Directory, String, CloneProgress, Cancellation) throws -> Void
 
     private let mount: Mount
     private let remove: Remove
+    private let metrics: ExecutorMetrics
     private let logger: Logger
     private let cancellation: Cancellation
     private let queue = DispatchQueue(label: "executor.trash", qos: .background)
     private let pending = Mutex<Set<Folder>>([])
 
-    init(mount: Mount, logger: Logger, remove: @escaping Remove) throws {
+    init(mount: Mount, metrics: ExecutorMetrics, logger: Logger, remove: @escaping Remove) throws {
         self.mount = mount
+        self.metrics = metrics
         self.remove = remove
         self.logger = logger
         cancellation = try Cancellation()
@@ -34,9 +37,11 @@ final class TrashCollector: Sendable {
     /// Empties the trash of a folder some time later.
     func collect(_ folder: Folder) {
         guard pending.withLock({ $0.insert(folder).inserted }), !cancellation.isCancelled else { return }
+        metrics.trashFolders.add(1)
         queue.async { [self] in
             pending.withLock { _ = $0.remove(folder) }
             empty(folder)
+            metrics.trashFolders.add(-1)
         }
     }
 
@@ -58,7 +63,9 @@ final class TrashCollector: Sendable {
             for name in try directory.names() where StagedName(name) == .trash {
                 try cancellation.check()
                 do {
-                    try remove(directory, name, cancellation)
+                    try TrashRemoval(path: directory.subject(name), metrics: metrics, logger: logger).run { progress in
+                        try remove(directory, name, progress, cancellation)
+                    }
                 } catch  where !(error is CancellationError) {
                     logger.warn("trash not removed", [.path: .text(directory.subject(name)), .error: LogValue(error)])
                 }

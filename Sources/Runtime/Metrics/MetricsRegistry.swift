@@ -65,6 +65,8 @@ package enum MetricName: String, Sendable {
     case cloneDurationSeconds = "wvs_clone_duration_seconds"
     case cloneEntriesTotal = "wvs_clone_entries_total"
     case cloneFailTotal = "wvs_clone_fail_total"
+    case trashFolders = "wvs_trash_folders"
+    case trashRemovedEntriesTotal = "wvs_trash_removed_entries_total"
     case quiesceWaitSeconds = "wvs_quiesce_wait_seconds"
     case quiesceTimeoutTotal = "wvs_quiesce_timeout_total"
     case quiesceBrokenTotal = "wvs_quiesce_broken_total"

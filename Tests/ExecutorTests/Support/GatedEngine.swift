@@ -7,6 +7,7 @@ import RuntimeCore
 final class GatedEngine: CloneEngine {
     private let engine: any CloneEngine
     private let state = Mutex((isClosed: false, clones: 0))
+    private let removing = Mutex((isClosed: false, removals: 0))
     /// Runs at the beginning of each clone.
     private let onClone: @Sendable () -> Void
 
@@ -18,6 +19,11 @@ final class GatedEngine: CloneEngine {
     var clones: Int { state.withLock { $0.clones } }
     func close() { state.withLock { $0.isClosed = true } }
     func open() { state.withLock { $0.isClosed = false } }
+
+    /// Holds removals at their beginning.
+    func closeRemovals() { removing.withLock { $0.isClosed = true } }
+    func openRemovals() { removing.withLock { $0.isClosed = false } }
+    var removals: Int { removing.withLock { $0.removals } }
 
     var name: String { engine.name }
     var promises: ClonePromises { engine.promises }
@@ -57,6 +63,11 @@ final class GatedEngine: CloneEngine {
     }
 
     func remove(in parent: CInt, _ name: String, progress: CloneProgress, cancellation: Cancellation) throws {
+        removing.withLock { $0.removals += 1 }
+        while removing.withLock({ $0.isClosed }) {
+            try cancellation.check()
+            usleep(500)
+        }
         try engine.remove(in: parent, name, progress: progress, cancellation: cancellation)
     }
 }

@@ -35,16 +35,17 @@ final class Rig: Sendable {
         let engine = GatedEngine(engine, onClone: onClone)
         let mount = Mount(path: scratch.path, setting: settings.volume)
         let engines = EngineProvider(logger: logger) { _ in engine }
+        let metrics = ExecutorMetrics(registry, executorID: settings.executorID)
         self.mount = mount
-        trash = try TrashCollector(mount: mount, logger: logger) { folder, name, cancellation in
-            try engine.remove(in: folder.raw, name, progress: CloneProgress(), cancellation: cancellation)
+        trash = try TrashCollector(mount: mount, metrics: metrics, logger: logger) {
+            folder, name, progress, cancellation in
+            try engine.remove(in: folder.raw, name, progress: progress, cancellation: cancellation)
         }
         recovery = Recovery(
             mount: mount, executorID: settings.executorID, engines: engines, trash: trash, patience: patience,
             logger: logger)
         let context = OperationContext(
-            mount: mount, settings: settings, engines: engines, trash: trash,
-            metrics: ExecutorMetrics(registry, executorID: settings.executorID))
+            mount: mount, settings: settings, engines: engines, trash: trash, metrics: metrics)
         executor = WorkspaceExecutor(context: context, recovery: recovery, logger: logger)
         self.scratch = scratch
         self.engine = engine

@@ -1,118 +1,152 @@
-private import CShims
-private import Glibc
-import Runtime
+import Glibc
 import RuntimeCore
 import TestSupport
 import Testing
 
 @testable import Executor
 
-/// Somebody swaps directories for links while we walk.
+/// Nothing in a tree leads a walk out of it: while it runs, directories turn into links to a folder outside and mounts appear.
 @Suite("Trees under attack")
 struct AdversaryTests {
-    @Test("a clone never contains what lies outside the tree")
-    func clone() async throws {
-        try await ScratchFileSystem.with(ScratchFileSystem.canMount ? .tmpfs : .folder) { fileSystem in
-            let run = try CloneRun(fileSystem.path, engine: TreeWalkEngine.copy(threads: 2))
-            let swapper = try Swapper(run)
-            try swapper.prepareTree()
-            let swapping = swapper.start()
-            var (complete, refused) = (0, 0)
-            for _ in 0..<60 {
-                do {
-                    _ = try await blocking { try run.clone() }
-                    complete += 1
-                } catch is SystemError, is TreeChanged {
-                    refused += 1
+    struct Setting: Sendable, CustomTestStringConvertible {
+        let kind: ScratchFileSystem.Kind
+        let engine: any CloneEngine
+        let rounds: Int
+
+        var testDescription: String { "\(engine.name) on \(kind)" }
+
+        static let all: [Setting] = [
+            Setting(
+                kind: ScratchFileSystem.canMount ? .tmpfs : .folder, engine: TreeWalkEngine.copy(threads: 2),
+                rounds: 1000),
+            Setting(kind: .xfs, engine: TreeWalkEngine.reflink(threads: 2), rounds: 300),
+        ].filter { ScratchFileSystem.canMount || !$0.kind.needsRoot }
+    }
+
+    /// What an attack may lead to, besides success.
+    private static func isRefusal(_ error: any Error) -> Bool {
+        error is SystemError || error is TreeChanged || error is NestedMount
+    }
+
+    @Test("a clone never contains what lies outside, nor touches it, in thousands of swaps", arguments: Setting.all)
+    func clone(_ setting: Setting) async throws {
+        try await ScratchFileSystem.with(setting.kind) { fileSystem in
+            let run = try CloneRun(fileSystem.path, engine: setting.engine)
+            let adversary = try Adversary(run)
+            try adversary.prepare(run.source)
+            let canary = try adversary.canary()
+            let swapping = adversary.swap(in: run.source)
+            let (complete, refused) = try await blocking {
+                var (complete, refused) = (0, 0)
+                for _ in 0..<setting.rounds {
+                    do {
+                        _ = try run.clone()
+                        complete += 1
+                    } catch  where Self.isRefusal(error) {
+                        refused += 1
+                    }
+                    #expect(try adversary.secrets(below: run.target) == 0)
+                    try run.remove("clone")
                 }
-                let stolen = try await blocking { try swapper.secrets(below: run.target) }
-                #expect(stolen == 0)
-                if run.exists(run.target) { try await blocking { try run.remove("clone") } }
+                return (complete, refused)
             }
-            try await swapper.stop(swapping)
+            try await adversary.stop(swapping)
             // Otherwise nothing was put to the test.
             #expect(refused > 0, "\(complete) complete, \(refused) refused")
-            #expect(try swapper.secrets(below: swapper.outside) == Swapper.secretCount)
+            #expect(adversary.count > 1000)
+            #expect(try adversary.canary() == canary)
         }
     }
 
-    @Test("a removal never reaches what lies outside the tree")
-    func removal() async throws {
-        try await ScratchFileSystem.with(ScratchFileSystem.canMount ? .tmpfs : .folder) { fileSystem in
+    @Test("a removal never reaches what lies outside", arguments: Setting.all)
+    func removal(_ setting: Setting) async throws {
+        try await ScratchFileSystem.with(setting.kind) { fileSystem in
+            let run = try CloneRun(fileSystem.path, engine: setting.engine)
+            let adversary = try Adversary(run)
+            let canary = try adversary.canary()
+            let swapping = adversary.swap(in: run.source)
+            try await blocking {
+                for _ in 0..<setting.rounds / 2 {
+                    try adversary.prepare(run.source)
+                    do {
+                        try run.remove("source")
+                    } catch let error as SystemError where error.errno == ENOTEMPTY {
+                        // Swapped back and forth for too long.
+                        while run.exists(run.source) {
+                            do { try run.remove("source") } catch let error as SystemError
+                                where error.errno == ENOTEMPTY
+                            {}
+                        }
+                    }
+                }
+            }
+            try await adversary.stop(swapping)
+            #expect(adversary.count > 100)
+            #expect(try adversary.canary() == canary)
+        }
+    }
+
+    @Test(
+        "neither follows what is mounted inside meanwhile",
+        .enabled(if: ScratchFileSystem.canMount, "mounting takes root"))
+    func mounts() async throws {
+        try await ScratchFileSystem.with(.tmpfs) { fileSystem in
             let run = try CloneRun(fileSystem.path, engine: TreeWalkEngine.copy(threads: 2))
-            let swapper = try Swapper(run)
-            for _ in 0..<25 {
-                try swapper.prepareTree()
-                let swapping = swapper.start()
-                do {
-                    try await blocking { try run.remove("source") }
-                } catch let error as SystemError where error.errno == ENOTEMPTY {
-                    // Swapped back and forth for too long.
+            let adversary = try Adversary(run)
+            let canary = try adversary.canary()
+            try adversary.prepare(run.source)
+            let mounting = adversary.mount(in: run.source)
+            let refused = try await blocking {
+                var refused = 0
+                for _ in 0..<300 {
+                    do { _ = try run.clone() } catch  where Self.isRefusal(error) { refused += 1 }
+                    #expect(try adversary.secrets(below: run.target) == 0)
+                    try run.remove("clone")
                 }
-                try await swapper.stop(swapping)
-                try await blocking { try run.remove("source") }
-                #expect(!run.exists(run.source))
-                #expect(try swapper.secrets(below: swapper.outside) == Swapper.secretCount)
-            }
-        }
-    }
-}
-
-/// Exchanges directories of a tree with links to a folder outside it, as fast as it can.
-private final class Swapper: Sendable {
-    static let secretCount = 20
-    private static let directories = 40
-
-    let outside: String
-    private let run: CloneRun
-    private let isOver = Mutex(false)
-
-    init(_ run: CloneRun) throws {
-        self.run = run
-        outside = "\(run.path)/outside"
-        try run.makeDirectory(outside)
-        for index in 0..<Self.secretCount { try run.makeFile("\(outside)/secret\(index)", [1]) }
-    }
-
-    func prepareTree() throws {
-        if !run.exists(run.source) { try run.makeDirectory(run.source) }
-        for index in 0..<Self.directories {
-            let directory = "\(run.source)/d\(index)"
-            try run.makeDirectory(directory)
-            try run.makeFiles(5, in: directory, size: 10)
-            try systemCall("symlink") { symlink("../outside", "\(run.source)/link\(index)") }
-        }
-    }
-
-    func start() -> Task<Void, any Error> {
-        isOver.withLock { $0 = false }
-        return blockingTask { [self] in
-            let exchange: UInt32 = 2  // RENAME_EXCHANGE, linux/fs.h
-            while !isOver.withLock({ $0 }) {
-                for index in 0..<Self.directories {
-                    // Either may be gone by now.
-                    _ = wvs_renameat2(
-                        AT_FDCWD, "\(run.source)/d\(index)", AT_FDCWD, "\(run.source)/link\(index)", exchange)
+                for _ in 0..<100 {
+                    do { try run.remove("source") } catch  where Self.isRefusal(error) { refused += 1 }
+                    if !run.exists(run.source) { try adversary.prepare(run.source) }
                 }
+                return refused
             }
+            try await adversary.stop(mounting)
+            #expect(refused > 0 && adversary.count > 100)
+            #expect(try adversary.canary() == canary)
         }
     }
 
-    func stop(_ task: Task<Void, any Error>) async throws {
-        isOver.withLock { $0 = true }
-        try await task.value
-    }
-
-    /// Counts files that came from outside, without following links.
-    func secrets(below path: String) throws -> Int {
-        guard run.exists(path) else { return 0 }
-        var count = 0
-        for name in try Directory(path: path).names() {
-            if name.hasPrefix("secret") { count += 1 }
-            var status = FileStatus()
-            try systemCall("lstat", path) { lstat("\(path)/\(name)", &status) }
-            if status.st_mode & S_IFMT == S_IFDIR { count += try secrets(below: "\(path)/\(name)") }
+    @Test("names are made links again inside the clone alone")
+    func relinking() async throws {
+        try await ScratchFileSystem.with(ScratchFileSystem.canMount ? .tmpfs : .folder) { fileSystem in
+            let run = try CloneRun(fileSystem.path, engine: TreeWalkEngine.copy())
+            let adversary = try Adversary(run)
+            try adversary.prepare(run.source)
+            try run.makeFile("\(run.source)/secret0", [3])
+            for index in 0..<10 {
+                // As they are called outside, should somebody be led there.
+                try systemCall("link") { link("\(run.source)/secret0", "\(run.source)/d\(index)/secret0") }
+                try systemCall("link") { link("\(run.source)/secret0", "\(run.source)/d\(index)/folder/secret0") }
+            }
+            let names = LinkedNames()
+            _ = try TreeCount.count(
+                in: run.directory.raw, "source", linkedNames: names, cancellation: run.cancellation)
+            let canary = try adversary.canary()
+            let swapping = adversary.swap(in: run.source)
+            let refused = try await blocking {
+                let root = try Directory(path: run.source)
+                var refused = 0
+                for _ in 0..<1000 {
+                    do {
+                        try names.relink(in: root.raw, cancellation: run.cancellation)
+                    } catch  where Self.isRefusal(error) {
+                        refused += 1
+                    }
+                }
+                return refused
+            }
+            try await adversary.stop(swapping)
+            #expect(refused > 0)
+            #expect(try adversary.canary() == canary)
         }
-        return count
     }
 }

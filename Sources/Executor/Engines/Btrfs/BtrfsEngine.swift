@@ -10,7 +10,7 @@ package struct BtrfsEngine: CloneEngine {
     package let promises = ClonePromises(isAtomic: true, isConstantTime: true)
     private let reflink: TreeWalkEngine
 
-    /// - Parameter threads: for trees that are no subvolumes, and for removals; 0 means one for each core.
+    /// - Parameter threads: for trees that are no subvolumes; 0 means one for each core.
     package init(threads: Int = 0) { reflink = .reflink(threads: threads, root: .subvolume) }
 
     /// Makes a subvolume and a snapshot of it, and removes both, since each of these may be refused by itself.

@@ -89,7 +89,7 @@ package struct JuiceFSEngine: CloneEngine {
         } catch {
             // Whatever it was, this says it if it is still in the way.
         }
-        try TreeRemoval.remove(in: parent, name, threads: threads, progress: progress, cancellation: cancellation)
+        try TreeRemoval.remove(in: parent, name, threads: 1, progress: progress, cancellation: cancellation)
     }
 
     private func refuseExisting(in parent: CInt, _ name: String) throws(SystemError) {

@@ -72,7 +72,7 @@ package struct TreeWalkEngine: CloneEngine {
     }
 
     package func remove(in parent: CInt, _ name: String, progress: CloneProgress, cancellation: Cancellation) throws {
-        try TreeRemoval.remove(in: parent, name, threads: threads, progress: progress, cancellation: cancellation)
+        try TreeRemoval.remove(in: parent, name, threads: 1, progress: progress, cancellation: cancellation)
     }
 
     /// Not to be cancelled: it is what a cancellation leads to.
