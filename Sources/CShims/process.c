@@ -55,6 +55,28 @@ int wvs_identify(int directory, const char *path, int follow, struct wvs_identit
     return 0;
 }
 
+// <linux/fs.h> of Linux 6.11; older headers lack it.
+struct map_query {
+    uint64_t size, query_flags, query_addr, vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
+    uint32_t dev_major, dev_minor, vma_name_size, build_id_size;
+    uint64_t vma_name_addr, build_id_addr;
+};
+#define MAP_QUERY _IOWR('f', 17, struct map_query)
+enum { MAP_WRITABLE = 0x02, MAP_IS_SHARED = 0x08, MAP_COVERING_OR_NEXT = 0x10, MAP_FILE_BACKED = 0x20 };
+
+int wvs_next_mapping(int maps, uint64_t address, int shared_only, struct wvs_mapping *out) {
+    struct map_query query = {.size = sizeof query, .query_addr = address};
+    query.query_flags = MAP_COVERING_OR_NEXT | MAP_FILE_BACKED | (shared_only ? MAP_IS_SHARED : 0);
+    if (ioctl(maps, MAP_QUERY, &query) == -1) return -1;
+    out->start = query.vma_start;
+    out->end = query.vma_end;
+    out->inode = query.inode;
+    out->device = makedev(query.dev_major, query.dev_minor);
+    out->shared = (query.vma_flags & MAP_IS_SHARED) != 0;
+    out->writable = (query.vma_flags & MAP_WRITABLE) != 0;
+    return 0;
+}
+
 _Static_assert(WVS_O_PATH == O_PATH, "as the kernel has it");
 
 int64_t wvs_file_system_type(const char *path) {

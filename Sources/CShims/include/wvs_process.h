@@ -34,6 +34,16 @@ struct wvs_identity {
 /// statx(2) that does not ask the server of a network file system, so that a dead one cannot hang the caller.
 int wvs_identify(int directory, const char *path, int follow, struct wvs_identity *out);
 
+struct wvs_mapping {
+    uint64_t start, end;
+    uint64_t inode, device; // of the file system as a whole
+    int shared, writable;
+};
+
+/// The first file mapping that ends after `address` (PROCMAP_QUERY, Linux 6.11), by an open `/proc/<pid>/maps`; only shared ones
+/// where `shared_only`. -1 with ENOENT after the last, with ENOTTY where the kernel cannot be asked.
+int wvs_next_mapping(int maps, uint64_t address, int shared_only, struct wvs_mapping *out);
+
 /// O_PATH of open(2), which <fcntl.h> keeps behind _GNU_SOURCE.
 enum { WVS_O_PATH = 010000000 };
 

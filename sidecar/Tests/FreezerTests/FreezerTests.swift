@@ -65,15 +65,15 @@ import Testing
         let folder = try ScratchFolder()
         let tree = try ShellProcess(
             "for i in 1 2 3; do (while :; do echo line >> \(folder.path)/$i; done) & done; sleep 1000 & wait")
-        #expect(try eventually { try ProcessTable.descendants(of: tree.pid, except: []).count == 4 })
-        let members = try ProcessTable.descendants(of: tree.pid, except: [])
+        #expect(try eventually { try ProcessTable.descendants(of: [tree.pid], except: []).count == 4 })
+        let members = try ProcessTable.descendants(of: [tree.pid], except: [])
         let found = { members.first { (try? String(contentsOfProcess: $0)) == "sleep" } }
         #expect(eventually { found() != nil })
         let sleeper = try #require(found())
         kill(sleeper, SIGSTOP)
         #expect(eventually { ProcessTable.status(sleeper)?.state == UInt8(ascii: "T") })
         var announced: Set<ProcessID> = []
-        let freezer = SignalFreezer(descendantsOf: tree.pid, except: []) { announced.formUnion($0) }
+        let freezer = SignalFreezer(Descendants(of: tree.pid, except: [])) { announced.formUnion($0) }
         try freezer.freeze(until: .now + .seconds(5))
         #expect(announced == Set(members).subtracting([sleeper]))
         let before = folder.bytes
@@ -87,9 +87,9 @@ import Testing
     @Test("Processes below a spared one keep running")
     func sparedKeepRunning() throws {
         let tree = try ShellProcess("(while :; do :; done) & (while :; do :; done) & wait")
-        #expect(try eventually { try ProcessTable.descendants(of: tree.pid, except: []).count == 2 })
-        let members = try ProcessTable.descendants(of: tree.pid, except: [])
-        let freezer = SignalFreezer(descendantsOf: tree.pid, except: [members[0]]) { _ in }
+        #expect(try eventually { try ProcessTable.descendants(of: [tree.pid], except: []).count == 2 })
+        let members = try ProcessTable.descendants(of: [tree.pid], except: [])
+        let freezer = SignalFreezer(Descendants(of: tree.pid, except: [members[0]])) { _ in }
         try freezer.freeze(until: .now + .seconds(5))
         #expect(ProcessTable.status(members[0])?.state != UInt8(ascii: "T"))
         #expect(ProcessTable.status(members[1])?.state == UInt8(ascii: "T"))

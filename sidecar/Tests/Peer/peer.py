@@ -169,7 +169,8 @@ class Sidecar:
         if STALL:
             signal.pause()
         self.ack = {"nonce": secrets.token_hex(8), "method": "sigstop", "consistency": "best_effort", "processes": 1,
-                    "threads": 1, "flushed_files": 0, "freeze_ms": 0.1, "flush_ms": 0, "frozen_at": now(), "held": None}
+                    "threads": 1, "flushed_files": 0, "freeze_ms": 0.1, "flush_ms": 0, "frozen_at": now(), "held": None,
+                    "old_tree": []}
         update(self.answer)
 
     def thaw(self, held):

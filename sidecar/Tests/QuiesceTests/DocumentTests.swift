@@ -29,7 +29,8 @@ import Testing
         let acknowledgement = Acknowledgement(
             nonce: String(repeating: "f", count: 16), method: .cgroup2, consistency: .bestEffort,
             processes: Int(Int32.max), threads: Int(Int32.max), flushedFiles: Int(Int32.max),
-            freezeMicroseconds: 60_000_000, flushMicroseconds: 60_000_000, frozenAt: .now, held: false)
+            freezeMicroseconds: 60_000_000, flushMicroseconds: 60_000_000, frozenAt: .now, held: false,
+            oldTree: Array(repeating: 4_194_304, count: Acknowledgement.oldTreeLimit))
         return ControlDocument(
             sequence: .max, state: .requestResume, epoch: .max, taskID: String(repeating: "t", count: 64),
             leaseMilliseconds: 60_000, leaseSequence: .max, executor: String(repeating: "e", count: 64), expects: ids,

@@ -67,23 +67,3 @@ import Testing
         withExtendedLifetime(node) {}
     }
 }
-
-/// A shell in a folder, that no sidecar knows of.
-private final class Stranger {
-    let pid: CInt
-
-    init(in folder: String, _ script: String) throws {
-        let arguments = ["sh", "-c", "cd \(folder); \(script)"]
-        let words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
-        defer { for word in words { free(word) } }
-        var child: pid_t = 0
-        let code = posix_spawn(&child, "/bin/sh", nil, nil, words, environ)
-        if code != 0 { throw SystemError("posix_spawn", errno: code) }
-        pid = child
-    }
-
-    deinit {
-        kill(pid, SIGKILL)
-        waitpid(pid, nil, 0)
-    }
-}

@@ -1,4 +1,3 @@
-private import CShims
 private import Glibc
 import RuntimeCore
 
@@ -24,15 +23,12 @@ struct OpenFileScan {
 
     /// Adds what `process` holds. One that has ended holds nothing.
     mutating func visit(_ process: ProcessID) {
-        // The leader may have ended long before the others (pthread_exit); /proc/<pid> shows its tables, which are empty then.
-        let living = ProcessTable.livingThreads(of: process)
-        var tables: [ProcessID] = []
-        for thread in living where !tables.contains(where: { sharesFiles($0, thread) }) {
-            tables.append(thread)
+        let tables = ProcessTable.descriptorTables(of: process)
+        for thread in tables {
             attempt(process) { scan throws(SystemError) in try scan.visitDescriptors(of: process, thread: thread) }
         }
         // All threads of a process share its memory.
-        guard let thread = living.first else { return }
+        guard let thread = tables.first else { return }
         attempt(process) { scan throws(SystemError) in try scan.visitMappings(of: process, thread: thread) }
     }
 
@@ -41,13 +37,11 @@ struct OpenFileScan {
         do {
             try look(&self)
         } catch {
-            if error.errno != ENOENT, error.errno != ESRCH, !closed.contains(process) { closed.append(process) }
+            if error.errno == ENOENT || error.errno == ESRCH || closed.contains(process) { return }
+            // Of somebody else's process that has ended and waits for its parent nothing may be read.
+            if !ProcessTable.livingThreads(of: process).isEmpty { closed.append(process) }
         }
     }
-
-    /// Threads share their descriptors as a rule; after unshare(CLONE_FILES) they do not. Where the kernel cannot compare, each
-    /// thread is looked at.
-    private func sharesFiles(_ one: ProcessID, _ other: ProcessID) -> Bool { wvs_compare_files(one, other) == 0 }
 
     private mutating func visitDescriptors(of process: ProcessID, thread: ProcessID) throws(SystemError) {
         let folder = "/proc/\(process)/task/\(thread)/fd"
@@ -78,19 +72,17 @@ struct OpenFileScan {
     }
 
     private mutating func visitMappings(of process: ProcessID, thread: ProcessID) throws(SystemError) {
-        let maps = try ProcFS.read("/proc/\(thread)/maps")
-        for line in maps.split(separator: UInt8(ascii: "\n")) {
-            guard let mapping = Mapping(line, sharedOnly: true), mapping.inode != 0 else { continue }
+        for mapping in try Mapping.list(thread, sharedOnly: true) {
             let link = "/proc/\(thread)/map_files/\(mapping.range)"
             // Its mode is that of the file's opening: a mapping that mprotect(2) made read-only may still be dirty.
             if let status = try? identify(link, follow: false), !status.isOpenForWriting { continue }
-            // Following the link asks for a capability; without it the line's own numbers must do.
+            // Following the link asks for a capability; without it the mapping's own numbers must do.
             let followed = try? identify(link)
             if let followed, !followed.isRegular { continue }
             let identity = followed?.identity ?? FileIdentity(device: mapping.device, inode: mapping.inode)
             guard devices.contains(identity.device) else { continue }
             note(identity, .mapping(process: process, thread: thread, range: mapping.range)) {
-                String(decoding: mapping.name, as: UTF8.self)
+                ProcFS.target(link) ?? link
             }
         }
     }

@@ -1,15 +1,15 @@
 private import Glibc
-import RuntimeCore
+package import RuntimeCore
 
 extension Cgroup {
     /// Where a cgroup of ours could be made: below our own first, then at the top of what is mounted.
     ///
     /// A hybrid machine mounts cgroup2 beside the old hierarchies, a container may show a part of it: so the mount table is read
     /// and no path is assumed.
-    static func candidates() throws(FreezerError) -> [String] {
+    static func candidates(_ version: CgroupVersion) throws(FreezerError) -> [String] {
         do {
-            let mounts = try MountTable().mounts.filter { $0.fileSystem == "cgroup2" }
-            guard let own = try path(of: "self") else { return [] }
+            let mounts = try MountTable().mounts.filter { version.isShown(by: $0) }
+            guard let own = try place(of: "self", version) else { return [] }
             return mounts.flatMap { mount in
                 own.isBelow(mount.root) && own != mount.root
                     ? [
@@ -23,18 +23,30 @@ extension Cgroup {
         }
     }
 
-    /// Whether a process is in this cgroup or below it.
-    func contains(_ process: ProcessID) -> Bool {
-        // Gone is not in it.
-        guard let own = try? Self.path(of: "\(process)") else { return false }
-        let name = path.split(separator: "/").last ?? ""
-        return own.split(separator: "/").contains(name)
+    /// The folder of the cgroup that a process is in; nil where none is mounted here that shows it.
+    package static func folder(of process: ProcessID, _ version: CgroupVersion) throws(SystemError) -> String? {
+        guard let place = try place(of: "\(process)", version) else { return nil }
+        let mount = try MountTable().mounts.first { version.isShown(by: $0) && place.isBelow($0.root) }
+        return mount.map { mount in
+            let inside = mount.root == "/" ? place : String(place.dropFirst(mount.root.count))
+            return inside == "/" ? mount.mountPoint : mount.mountPoint + inside
+        }
     }
 
-    /// The `0::` line of a process: its place in the cgroup2 hierarchy.
-    private static func path(of process: String) throws(SystemError) -> String? {
-        let lines = try ProcFS.read("/proc/\(process)/cgroup").split(separator: UInt8(ascii: "\n"))
-        let line = lines.map { String(decoding: $0, as: UTF8.self) }.first { $0.hasPrefix("0::") }
-        return line.map { String($0.dropFirst(3)) }
+    /// Whether a process is in this cgroup or below it.
+    package func contains(_ process: ProcessID) -> Bool {
+        // Gone is not in it.
+        guard let place, let other = try? Self.place(of: "\(process)", version) else { return false }
+        return other.isBelow(place)
+    }
+
+    /// The place of a process in the hierarchy, as `/proc/<pid>/cgroup` has it.
+    static func place(of process: String, _ version: CgroupVersion) throws(SystemError) -> String? {
+        for line in try ProcFS.read("/proc/\(process)/cgroup").split(separator: UInt8(ascii: "\n")) {
+            let parts = String(decoding: line, as: UTF8.self)
+                .split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            if parts.count == 3, version.isMeant(byControllers: parts[1], id: parts[0]) { return String(parts[2]) }
+        }
+        return nil
     }
 }

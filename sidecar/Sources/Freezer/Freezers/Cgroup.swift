@@ -1,24 +1,26 @@
-private import CShims
 private import Glibc
 package import RuntimeCore
 
-/// A cgroup2 of our own, made for one agent.
+/// A control group that can be frozen.
 package final class Cgroup {
     package let path: String
+    package let version: CgroupVersion
     /// The directory, for clone3(2).
     package let directory: CInt
-    /// `cgroup.procs`, open for writing.
+    /// `cgroup.procs`, open for writing; -1 where that is refused.
     package let procs: CInt
-    /// `cgroup.freeze`, open for writing as long as this object lives: a thaw needs no path and no memory.
+    /// `cgroup.freeze` or `freezer.state`, open as long as this object lives: a thaw needs no path and no memory.
     package let freezeSwitch: CInt
+    /// Within its hierarchy; nil where the mount table does not tell.
+    let place: String?
 
     /// Makes a cgroup below this process's own.
     ///
     /// - Parameter name: of the new cgroup; it must not exist.
-    /// - Throws: `unavailable` where no cgroup2 is mounted, or none that this process may divide and freeze.
-    package convenience init(creating name: String) throws(FreezerError) {
+    /// - Throws: `unavailable` where none is mounted, or none that this process may divide and freeze.
+    package convenience init(creating name: String, _ version: CgroupVersion = .v2) throws(FreezerError) {
         var refusal: SystemError?
-        let candidates = try Self.candidates()
+        let candidates = try Self.candidates(version)
         for parent in candidates {
             do {
                 let path = "\(parent)/\(name)"
@@ -34,26 +36,41 @@ package final class Cgroup {
                 refusal = error
             }
         }
-        let reason = candidates.isEmpty ? "no cgroup2 is mounted" : "no cgroup2 that may be divided here"
+        let kind = version == .v2 ? "cgroup2" : "cgroup1 freezer"
+        let reason = candidates.isEmpty ? "no \(kind) is mounted" : "no \(kind) that may be divided here"
         throw FreezerError(.unavailable, reason, cause: refusal)
     }
 
-    /// Opens an existing cgroup. Fails where it has no `cgroup.freeze`: Linux below 5.2, a cgroup1, or no cgroup at all.
+    /// Opens an existing cgroup, of the kind that it is.
+    ///
+    /// Fails where it cannot be frozen: the top of a hierarchy, a cgroup2 of Linux below 5.2, another cgroup1 hierarchy, no
+    /// cgroup at all, no right to.
     package init(path: String) throws(SystemError) {
         self.path = path
         let directory = try ProcFS.open(path, CInt(O_RDONLY) | CInt(O_DIRECTORY))
-        let procs = try ProcFS.open("cgroup.procs", in: directory.raw, CInt(O_WRONLY))
-        let freezeSwitch = try ProcFS.open("cgroup.freeze", in: directory.raw, CInt(O_WRONLY))
+        let version = faccessat(directory.raw, CgroupVersion.v1.switchName, F_OK, 0) == 0 ? CgroupVersion.v1 : .v2
+        self.version = version
+        let freezeSwitch = try ProcFS.open(version.switchName, in: directory.raw, CInt(O_RDWR))
+        // An agent's own cgroup may be ours to freeze and not ours to fill.
+        procs = (try? ProcFS.open("cgroup.procs", in: directory.raw, CInt(O_WRONLY)).release()) ?? -1
+        place = try MountTable().place(of: path)?.path
         self.directory = directory.release()
-        self.procs = procs.release()
         self.freezeSwitch = freezeSwitch.release()
     }
 
     deinit {
         close(freezeSwitch)
-        close(procs)
+        if procs >= 0 { close(procs) }
         close(directory)
     }
+
+    /// Writes to the switch.
+    func freeze() throws(SystemError) {
+        try systemCall("write", "\(path)/\(version.switchName)") { write(freezeSwitch, version.freezeText) }
+    }
+
+    /// Lets everyone in it run. Fails only once the cgroup is gone, and then nothing is frozen.
+    package func thaw() { _ = write(freezeSwitch, version.thawText) }
 
     /// Removes the cgroup, with the empty ones below it. What still lives in it goes to the parent first: it is not ours to
     /// kill.
@@ -86,12 +103,15 @@ package final class Cgroup {
         }
     }
 
+    /// Somebody has removed it.
+    package var isGone: Bool { faccessat(directory, "cgroup.procs", F_OK, 0) != 0 }
+
     /// Everyone in the cgroup and below it: an agent with the right to may have divided it.
     package func population() throws(SystemError) -> Population {
         var population = Population(processes: [], threads: 0)
         for folder in try Self.subtree(of: path) {
             population.processes += try Self.processes(in: folder)
-            population.threads += try ProcFS.read("\(folder)/cgroup.threads").count { $0 == UInt8(ascii: "\n") }
+            population.threads += try ProcFS.read("\(folder)/\(version.threadsName)").count { $0 == UInt8(ascii: "\n") }
         }
         return population
     }
@@ -127,3 +147,7 @@ package final class Cgroup {
         return result
     }
 }
+
+/// write(2) of a text that lies in the program: no allocation, so that it also works in a forked child.
+@discardableResult
+func write(_ file: CInt, _ text: StaticString) -> Int { Glibc.write(file, text.utf8Start, text.utf8CodeUnitCount) }

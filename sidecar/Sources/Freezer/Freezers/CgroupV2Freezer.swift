@@ -1,4 +1,3 @@
-private import CShims
 private import Glibc
 package import RuntimeCore
 
@@ -20,13 +19,13 @@ package final class CgroupV2Freezer: Freezer {
 
     package func freeze(until deadline: MonotonicTime) throws(FreezerError) {
         try explained(.notFrozen, "the cgroup cannot be frozen") { () throws(SystemError) in
-            try systemCall("write", "\(cgroup.path)/cgroup.freeze") { write(cgroup.freezeSwitch, "1", 1) }
+            try cgroup.freeze()
         }
         // The kernel limits this file's notifications to 100 a second, so the usual case is read and not waited for.
         let patience = min(deadline, .now + .milliseconds(3))
         while try !isFrozen() {
             let now = MonotonicTime.now
-            guard now < deadline else { throw FreezerError(.notFrozen, stragglers()) }
+            guard now < deadline else { throw FreezerError(.notFrozen, cgroup.stragglers()) }
             if now < patience {
                 usleep(60)
             } else {
@@ -37,10 +36,7 @@ package final class CgroupV2Freezer: Freezer {
         }
     }
 
-    package func thaw() {
-        // Fails only once the cgroup is gone, and then nothing is frozen.
-        _ = write(cgroup.freezeSwitch, "0", 1)
-    }
+    package func thaw() { cgroup.thaw() }
 
     package func population() throws(FreezerError) -> Population {
         try explained(.notFrozen, "the members of the cgroup cannot be read") { () throws(SystemError) in
@@ -57,11 +53,13 @@ package final class CgroupV2Freezer: Freezer {
             return String(decoding: buffer[..<count], as: UTF8.self).contains("frozen 1")
         }
     }
+}
 
+extension Cgroup {
     /// Who does not stand still: as a rule a task inside a system call that nobody can interrupt.
-    private func stragglers() -> String {
+    func stragglers() -> String {
         // The error is about to be thrown either way; an unreadable list only makes it say less.
-        let processes = (try? cgroup.population().processes) ?? []
+        let processes = (try? population().processes) ?? []
         var blocked: [ProcessID] = []
         for _ in 0..<20 {
             blocked = processes.filter { pid in

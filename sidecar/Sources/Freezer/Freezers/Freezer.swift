@@ -6,6 +6,8 @@ private import Glibc
 package enum FreezerMethod: String, CaseIterable, Sendable {
     /// `cgroup.freeze` of a cgroup2: the kernel proves that nothing runs.
     case cgroup2
+    /// `freezer.state` of a cgroup of the version 1 freezer hierarchy.
+    case cgroup1
     /// SIGSTOP to every descendant; under fork churn one can be missed.
     case sigstop
 }

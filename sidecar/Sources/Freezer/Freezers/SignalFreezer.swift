@@ -2,28 +2,22 @@ private import CShims
 private import Glibc
 package import RuntimeCore
 
-/// Stops every descendant of a process with SIGSTOP, for machines without a cgroup to freeze.
+/// Stops processes with SIGSTOP, for those that no cgroup holds.
 ///
 /// It sweeps until two passes in a row find nothing that can run. A process born between the two can be missed, so what comes
 /// of it is `best_effort`.
 package final class SignalFreezer: Freezer {
-    private let ancestor: ProcessID
-    private let spared: Set<ProcessID>
+    private let set: any ProcessSet
     private let announce: ([ProcessID]) throws(FreezerError) -> Void
     private var stopped: [ProcessID: CInt] = [:]
 
     package var method: FreezerMethod { .sigstop }
 
     /// - Parameters:
-    ///   - ancestor: whose descendants are stopped; not itself. As a subreaper it keeps the orphans among them.
-    ///   - spared: left alone, with what is below them.
+    ///   - set: who is stopped.
     ///   - announce: told who will be stopped before it happens, so that someone else can let them go.
-    package init(
-        descendantsOf ancestor: ProcessID, except spared: Set<ProcessID>,
-        announce: @escaping ([ProcessID]) throws(FreezerError) -> Void
-    ) {
-        self.ancestor = ancestor
-        self.spared = spared
+    package init(_ set: any ProcessSet, announce: @escaping ([ProcessID]) throws(FreezerError) -> Void) {
+        self.set = set
         self.announce = announce
     }
 
@@ -63,19 +57,10 @@ package final class SignalFreezer: Freezer {
             processes: processes, threads: processes.reduce(0) { $0 + ProcessTable.threads(of: $1).count })
     }
 
-    package func contains(_ process: ProcessID) -> Bool {
-        var next = process
-        while next > 1, !spared.contains(next), let status = ProcessTable.status(next) {
-            if status.parent == ancestor { return true }
-            next = status.parent
-        }
-        return false
-    }
+    package func contains(_ process: ProcessID) -> Bool { set.contains(process) }
 
     private func members() throws(FreezerError) -> [ProcessID] {
-        try explained(.notFrozen, "the processes cannot be listed") { () throws(SystemError) in
-            try ProcessTable.descendants(of: ancestor, except: spared)
-        }
+        try explained(.notFrozen, "the processes cannot be listed") { () throws(SystemError) in try set.members() }
     }
 
     private func stop(_ pid: ProcessID) throws(FreezerError) {

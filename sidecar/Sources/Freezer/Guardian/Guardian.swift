@@ -24,8 +24,10 @@ package final class Guardian {
 
     /// Forks the guardian. To be called before any thread exists.
     ///
-    /// - Parameter freezeSwitch: an open `cgroup.freeze`; the guardian gets a descriptor of its own. -1 where there is none.
-    package init(freezeSwitch: CInt = -1) throws(FreezerError) {
+    /// - Parameters:
+    ///   - freezeSwitch: of the cgroup, open; the guardian gets a descriptor of its own. -1 where there is none.
+    ///   - version: of that cgroup.
+    package init(freezeSwitch: CInt = -1, _ version: CgroupVersion = .v2) throws(FreezerError) {
         var ends: [CInt] = [-1, -1]
         let kind = CInt(SOCK_SEQPACKET.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         try explained(.guardian, "the guardian cannot be started") { () throws(SystemError) in
@@ -34,7 +36,10 @@ package final class Guardian {
         // All that the child needs is made here: after a fork it touches no allocator.
         let memory = GuardianMemory()
         let child = wvs_fork()
-        if child == 0 { GuardianLoop.run(socket: ends[1], freezeSwitch: freezeSwitch, memory: memory) }
+        if child == 0 {
+            GuardianLoop.run(
+                socket: ends[1], freezeSwitch: freezeSwitch, thawText: version.thawText, memory: memory)
+        }
         let failure = SystemError("fork")
         memory.free()
         close(ends[1])

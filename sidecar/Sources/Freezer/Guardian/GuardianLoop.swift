@@ -41,6 +41,7 @@ struct GuardianMemory {
 struct GuardianLoop {
     private let socket: CInt
     private let freezeSwitch: CInt
+    private let thawText: StaticString
     private let memory: GuardianMemory
     private var watched = 0
     private var deadline: Int64 = 0
@@ -48,7 +49,7 @@ struct GuardianLoop {
 
     private enum State { case idle, armed, lapsed }
 
-    static func run(socket: CInt, freezeSwitch: CInt, memory: GuardianMemory) -> Never {
+    static func run(socket: CInt, freezeSwitch: CInt, thawText: StaticString, memory: GuardianMemory) -> Never {
         // A session of its own and deaf to signals: what ends the sidecar's group or terminal does not end it.
         setsid()
         var every = sigset_t()
@@ -65,13 +66,15 @@ struct GuardianLoop {
         if highSwitch >= 0 { dup2(highSwitch, 4) }
         _ = wvs_close_from(highSwitch >= 0 ? 5 : 4)
         if wvs_become_realtime() == -1 { setpriority(CInt(PRIO_PROCESS.rawValue), 0, -20) }
-        var loop = GuardianLoop(socket: 3, freezeSwitch: highSwitch >= 0 ? 4 : -1, memory: memory)
+        var loop = GuardianLoop(
+            socket: 3, freezeSwitch: highSwitch >= 0 ? 4 : -1, thawText: thawText, memory: memory)
         loop.serve()
     }
 
-    private init(socket: CInt, freezeSwitch: CInt, memory: GuardianMemory) {
+    private init(socket: CInt, freezeSwitch: CInt, thawText: StaticString, memory: GuardianMemory) {
         self.socket = socket
         self.freezeSwitch = freezeSwitch
+        self.thawText = thawText
         self.memory = memory
     }
 
@@ -141,7 +144,7 @@ struct GuardianLoop {
     }
 
     private func thaw() {
-        if freezeSwitch >= 0 { _ = write(freezeSwitch, "0", 1) }
+        if freezeSwitch >= 0 { write(freezeSwitch, thawText) }
         for index in 0..<watched { kill(memory.pids[index], SIGCONT) }
     }
 

@@ -3,7 +3,7 @@ private import Glibc
 package import RuntimeCore
 
 /// What tells the files of a workspace's file system from others.
-package struct WorkspaceFiles: Sendable {
+package struct WorkspaceFiles: Equatable, Sendable {
     /// As `st_dev` has them: of the workspace, of its live trees (on btrfs each is a device of its own), and of the file system
     /// as a whole, which is what `/proc/<pid>/maps` shows.
     let devices: Set<UInt64>
@@ -11,6 +11,8 @@ package struct WorkspaceFiles: Sendable {
     let place: Place?
     /// A clone on this machine reads the same page cache as the agent writes.
     package let isLocal: Bool
+    /// FUSE: a process answers for it.
+    let isServedByProcess: Bool
 
     /// A mount that shows a live tree under another name: whoever works there stays in the old tree after `current` has moved
     /// on.
@@ -49,6 +51,16 @@ package struct WorkspaceFiles: Sendable {
         }?.mountPoint
     }
 
+    /// What a process may call the workspace: by the mounts that it has of this file system, and as this one calls it.
+    package func names(of path: String, seenBy process: ProcessID) -> [String] {
+        guard let place, let table = try? MountTable(process: String(process)) else { return [path] }
+        let names = table.mounts.filter { $0.device == place.device && place.path.isBelow($0.root) }.map { mount in
+            let inside = mount.root == "/" ? place.path : String(place.path.dropFirst(mount.root.count))
+            return mount.mountPoint == "/" ? inside : mount.mountPoint + inside
+        }
+        return names + [path]
+    }
+
     struct Place: Hashable, Sendable {
         let device: String
         let path: String
@@ -71,7 +83,9 @@ package struct WorkspaceFiles: Sendable {
             }
         }
         isLocal = LocalFileSystem.holds(workspace)
-        place = try MountTable().place(of: workspace)
+        let mounts = try MountTable()
+        place = mounts.place(of: workspace)
+        isServedByProcess = mounts.mount(of: workspace)?.fileSystem.hasPrefix("fuse") ?? false
         if let numbers = place?.device.split(separator: ":").compactMap({ UInt64($0) }), numbers.count == 2 {
             devices.insert(deviceNumber(numbers[0], numbers[1]))
         }

@@ -1,109 +1,88 @@
 private import Glibc
-import RuntimeCore
+package import RuntimeCore
 
-/// Finds processes that hold files of a workspace's live trees, by where a file lies in its file system: whatever the process's
-/// container calls it.
-package struct WorkspaceHolders {
+/// Finds processes that hold files of a workspace's live trees, among all that this one can see.
+///
+/// Looking again is quick: see `ProcessLedger`.
+package final class WorkspaceHolders {
     package enum Interest: Sendable {
-        /// Files open for writing. Mappings are left out: reading every process's list of them takes tens of milliseconds.
+        /// Regular files open for writing, and mappings shared and writable.
         case writing
-        /// Files open or mapped in any way, working directories and roots. Open directories do not count: an executor that
-        /// is about to clone holds them, and nobody writes through one.
+        /// Files open or mapped in any way, working directories and roots; not open directories.
         case anything
     }
 
-    package struct Holder: Sendable, CustomStringConvertible {
-        package let process: ProcessID
-        /// As the process sees it.
-        package let path: String
+    /// What the workspace was when this was made.
+    package let files: WorkspaceFiles
+    package let kin: ProcessID?
+    private let unsuspected: Set<ProcessID>
+    private var query: HolderQuery
+    private var ledger = ProcessLedger()
 
-        package var description: String { "process \(process) holds \(path)" }
-    }
-
-    private let devices: Set<UInt64>
-    private let live: WorkspaceFiles.Place?
-
-    package init(_ files: WorkspaceFiles) {
-        devices = files.devices
-        live = files.place.map { WorkspaceFiles.Place(device: $0.device, path: $0.path + "/live") }
-    }
-
-    /// The first holder among all processes that this one may look into.
-    ///
     /// - Parameters:
-    ///   - known: left out without a look.
-    ///   - isMember: asked about a holder that was found: true leaves it out too, for those born after `known` was read.
-    package func first(
-        _ interest: Interest, except known: Set<ProcessID> = [], isMember: (ProcessID) -> Bool = { _ in false }
-    ) throws(FreezerError) -> Holder? {
-        let processes = try explained(.notFrozen, "the processes cannot be listed") { () throws(SystemError) in
-            try ProcessTable.all()
-        }
-        var tables: [String: MountTable] = [:]
-        for process in processes where !known.contains(process) && process != getpid() {
-            if let path = held(by: process, interest, &tables), !isMember(process) {
-                return Holder(process: process, path: path)
-            }
-        }
-        return nil
+    ///   - kin: whoever lives below this process belongs to the agent: found outside the set that is frozen, it has left it. Nil where nothing of the kind is known.
+    ///   - unsuspected: who counts only where it is seen to hold something, as the init that has started this process.
+    package init(
+        _ files: WorkspaceFiles, _ interest: Interest, kin: ProcessID? = nil, unsuspected: Set<ProcessID> = []
+    ) {
+        self.files = files
+        self.kin = kin
+        self.unsuspected = unsuspected
+        query = HolderQuery(files, part: "live", interest == .writing ? .writing : .anything)
     }
 
-    private func held(by process: ProcessID, _ interest: Interest, _ tables: inout [String: MountTable]) -> String? {
-        let folder = "/proc/\(process)"
-        // Whoever ends meanwhile or may not be looked into is passed over.
-        if interest == .anything {
-            for link in ["cwd", "root", "exe"] {
-                if let found = inside("\(folder)/\(link)", of: process, &tables) { return found }
-            }
+    /// The first holder; who was seen before who is only suspected.
+    ///
+    /// - Parameter known: left out without a look.
+    package func first(except known: Set<ProcessID> = []) throws(FreezerError) -> Holder? {
+        let holders = try explained(.notFrozen, "the processes cannot be listed") { () throws(SystemError) in
+            try all(except: known)
         }
-        if let found = opened(by: process, interest, &tables) { return found }
-        return interest == .anything ? mapped(by: process, &tables) : nil
+        return holders.first(where: \.isCertain) ?? holders.first
     }
 
-    private func opened(by process: ProcessID, _ interest: Interest, _ tables: inout [String: MountTable]) -> String? {
-        let folder = "/proc/\(process)/fd"
-        guard let directory = try? ProcFS.open(folder, CInt(O_RDONLY) | CInt(O_DIRECTORY)),
-            let numbers = try? ProcFS.numbers(folder)
+    /// Every holder, in no order.
+    package func all(except known: Set<ProcessID> = []) throws(SystemError) -> [Holder] {
+        let own = getpid()
+        let processes = try ProcFS.entries("/proc")
+        query.begin()
+        var result: [Holder] = []
+        for process in processes where process.number != own && !known.contains(process.number) {
+            guard let kind = finding(process) else { continue }
+            if kind == .mayHold, unsuspected.contains(process.number) { continue }
+            result.append(Holder(process: process.number, kind: kind))
+        }
+        ledger.keep(processes)
+        return result
+    }
+
+    private func finding(_ process: ProcFS.Entry) -> Holder.Kind? {
+        if let known = ledger.finding(of: process) { return known }
+        if ProcessTable.status(process.number)?.isKernelThread == true {
+            ledger.note(process, .ofKernel, nil)
+            return nil
+        }
+        let runs = ThreadRuns(of: process.number)
+        let finding = query.look(at: process.number) ?? departure(of: process.number)
+        ledger.note(process, runs, finding)
+        return finding
+    }
+
+    private func departure(of process: ProcessID) -> Holder.Kind? {
+        guard let kin, ProcessTable.ancestors(of: process).contains(kin),
+            ProcessTable.status(process)?.isEnded == false
         else { return nil }
-        for number in numbers {
-            let name = String(number)
-            if interest == .writing {
-                guard let link = try? identify(name, in: directory.raw, follow: false), link.isOpenForWriting else {
-                    continue
-                }
-            }
-            guard let file = try? identify(name, in: directory.raw), !file.isDirectory,
-                devices.contains(file.identity.device)
-            else { continue }
-            if let found = inside("\(folder)/\(name)", of: process, &tables) { return found }
-        }
-        return nil
+        return .hasLeft
     }
 
-    private func mapped(by process: ProcessID, _ tables: inout [String: MountTable]) -> String? {
-        guard let maps = try? ProcFS.read("/proc/\(process)/maps") else { return nil }
-        var last: ArraySlice<UInt8> = []
-        for line in maps.split(separator: UInt8(ascii: "\n")) {
-            guard let mapping = Mapping(line, sharedOnly: false), mapping.inode != 0 else { continue }
-            // A library takes several lines in a row.
-            if mapping.name == last { continue }
-            last = mapping.name
-            guard devices.contains(mapping.device) else { continue }
-            let link = "/proc/\(process)/map_files/\(mapping.range)"
-            if let found = inside(link, of: process, &tables) { return found }
+    /// Who among `processes` stands in a part of the workspace with a working directory, root, open file or mapping.
+    ///
+    /// - Parameter part: for example `live/<id>`.
+    package static func standing(in part: String, of files: WorkspaceFiles, among processes: [ProcessID]) -> [Holder] {
+        var query = HolderQuery(files, part: part, .standing)
+        return processes.compactMap { process in
+            guard case .holds(let path)? = query.look(at: process) else { return nil }
+            return Holder(process: process, kind: .holds(path))
         }
-        return nil
-    }
-
-    /// Where a link of /proc leads, if that is in a live tree.
-    private func inside(_ link: String, of process: ProcessID, _ tables: inout [String: MountTable]) -> String? {
-        guard let live, let target = ProcFS.target(link), target.hasPrefix("/") else { return nil }
-        let space = ProcFS.target("/proc/\(process)/ns/mnt") ?? ""
-        if tables[space] == nil { tables[space] = try? MountTable(process: String(process)) }
-        let deleted = " (deleted)"
-        let path = target.hasSuffix(deleted) ? String(target.dropLast(deleted.count)) : target
-        guard let place = tables[space]?.place(of: path), place.device == live.device, place.path.isBelow(live.path)
-        else { return nil }
-        return target
     }
 }

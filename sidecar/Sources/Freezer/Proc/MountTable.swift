@@ -9,6 +9,8 @@ struct MountTable {
         let root: String
         let mountPoint: String
         let fileSystem: String
+        /// Those of the file system, such as the controllers of a cgroup1 hierarchy.
+        let options: [Substring]
     }
 
     let mounts: [Mount]
@@ -20,7 +22,7 @@ struct MountTable {
             guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 1 else { return nil }
             return Mount(
                 device: fields[2], root: unescaped(fields[3]), mountPoint: unescaped(fields[4]),
-                fileSystem: fields[dash + 1])
+                fileSystem: fields[dash + 1], options: fields[fields.count - 1].split(separator: ","))
         }
     }
 

@@ -23,19 +23,28 @@ package enum ProcFS {
         FileDescriptor(owning: try systemCall("openat", path) { wvs_openat(directory, path, flags | O_CLOEXEC, 0) })
     }
 
-    /// The numbers among a directory's entries: processes, threads or descriptors.
-    static func numbers(_ path: String) throws(SystemError) -> [CInt] {
+    /// A process, thread or descriptor in a directory of /proc.
+    struct Entry {
+        let number: CInt
+        let inode: UInt64
+    }
+
+    /// The entries of a directory that are numbers.
+    static func entries(_ path: String) throws(SystemError) -> [Entry] {
         guard let stream = opendir(path) else { throw SystemError("opendir", path) }
         defer { closedir(stream) }
-        var result: [CInt] = []
+        var result: [Entry] = []
         while let entry = readdir(stream) {
             let number = withUnsafePointer(to: &entry.pointee.d_name) { name in
                 name.withMemoryRebound(to: CChar.self, capacity: 256) { decimal($0) }
             }
-            if let number { result.append(number) }
+            if let number { result.append(Entry(number: number, inode: UInt64(entry.pointee.d_ino))) }
         }
         return result
     }
+
+    /// The numbers among a directory's entries: processes, threads or descriptors.
+    static func numbers(_ path: String) throws(SystemError) -> [CInt] { try entries(path).map(\.number) }
 
     /// Where a link of /proc points, as the process sees it; nil where that may not be read or is gone.
     static func target(_ path: String, in directory: CInt = AT_FDCWD) -> String? {

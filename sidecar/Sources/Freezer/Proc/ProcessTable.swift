@@ -1,3 +1,4 @@
+private import CShims
 private import Glibc
 package import RuntimeCore
 
@@ -13,6 +14,11 @@ package enum ProcessTable {
         package let state: UInt8
         /// In clock ticks since boot; with the pid it names a process for good.
         package let startTime: UInt64
+        /// It has no memory and no files of its own.
+        let isKernelThread: Bool
+
+        /// Its descriptors and mappings are gone.
+        package var isEnded: Bool { [UInt8(ascii: "Z"), UInt8(ascii: "X")].contains(state) }
 
         /// Nothing of it can run before someone continues it.
         var isStill: Bool {
@@ -30,37 +36,75 @@ package enum ProcessTable {
         let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "))
         guard fields.count > 19, let state = fields[0].first,
             let parent = ProcessID(String(decoding: fields[1], as: UTF8.self)),
+            let flags = UInt64(String(decoding: fields[6], as: UTF8.self)),
             let start = UInt64(String(decoding: fields[19], as: UTF8.self))
         else { return nil }
-        return Status(parent: parent, state: state, startTime: start)
+        // PF_KTHREAD of the kernel's <linux/sched.h>.
+        return Status(parent: parent, state: state, startTime: start, isKernelThread: flags & 0x0020_0000 != 0)
     }
 
     /// Every process this one can see.
     package static func all() throws(SystemError) -> [ProcessID] { try ProcFS.numbers("/proc") }
+
+    /// Whether /proc keeps processes of other users from this one (`hidepid`).
+    package static var hidesOthers: Bool {
+        guard geteuid() != 0, let table = try? MountTable(), let mount = table.mount(of: "/proc") else { return false }
+        return mount.options.contains { $0.hasPrefix("hidepid=") && !["hidepid=0", "hidepid=off"].contains($0) }
+    }
 
     /// The threads of a process; none once it is gone.
     package static func threads(of pid: ProcessID) -> [ProcessID] { (try? ProcFS.numbers("/proc/\(pid)/task")) ?? [] }
 
     /// The threads of a process that have not ended: the leader may have, and then shows neither files nor memory.
     static func livingThreads(of pid: ProcessID) -> [ProcessID] {
-        threads(of: pid).filter { thread in
-            guard let status = status(at: "/proc/\(pid)/task/\(thread)/stat") else { return false }
-            return status.state != UInt8(ascii: "Z") && status.state != UInt8(ascii: "X")
-        }
+        threads(of: pid).filter { status(at: "/proc/\(pid)/task/\($0)/stat")?.isEnded == false }
     }
 
-    /// Children, their children and so on of `ancestor`, without those below any of `except`.
-    package static func descendants(of ancestor: ProcessID, except: Set<ProcessID>) throws(SystemError) -> [ProcessID] {
+    /// One living thread for each descriptor table of a process: threads share one as a rule; after unshare(CLONE_FILES) they
+    /// do not. Where the kernel cannot compare, that is every thread; where we may not ask, we may not look
+    /// either. A leader may end before the others, and is then none of these.
+    static func descriptorTables(of pid: ProcessID) -> [ProcessID] {
+        let threads = threads(of: pid)
+        if threads.count == 1 { return threads }
+        var tables: [ProcessID] = []
+        for thread in threads where !tables.contains(where: { sharesFiles($0, thread) }) {
+            if status(at: "/proc/\(pid)/task/\(thread)/stat")?.isEnded == false { tables.append(thread) }
+        }
+        return tables
+    }
+
+    private static func sharesFiles(_ one: ProcessID, _ other: ProcessID) -> Bool {
+        let order = wvs_compare_files(one, other)
+        return order == 0 || (order == -1 && lastErrno == EPERM)
+    }
+
+    /// Children, their children and so on of `ancestors`, without those below any of `except`.
+    package static func descendants(of ancestors: [ProcessID], except: Set<ProcessID>) throws(SystemError)
+        -> [ProcessID]
+    {
         var children: [ProcessID: [ProcessID]] = [:]
         for pid in try all() {
             if let status = status(pid) { children[status.parent, default: []].append(pid) }
         }
         var result: [ProcessID] = []
-        var open = children[ancestor] ?? []
+        var seen = except
+        var open = ancestors.flatMap { children[$0] ?? [] }
         while let pid = open.popLast() {
-            if except.contains(pid) { continue }
+            guard seen.insert(pid).inserted else { continue }
             result.append(pid)
             open += children[pid] ?? []
+        }
+        return result
+    }
+
+    /// The parents of a process up to the first one that this process can see.
+    package static func ancestors(of process: ProcessID) -> [ProcessID] {
+        var result: [ProcessID] = []
+        var next = status(process)?.parent ?? 0
+        // A parent in another PID namespace is 0.
+        while next > 0, !result.contains(next) {
+            result.append(next)
+            next = status(next)?.parent ?? 0
         }
         return result
     }

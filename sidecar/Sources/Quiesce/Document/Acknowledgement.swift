@@ -32,10 +32,16 @@ package struct Acknowledgement: Equatable, Sendable {
     package var frozenAt: Timestamp
     /// Nil while frozen; then whether the agent stood still until the resume was read.
     package var held: Bool?
+    /// After a switch: the first processes seen to stand in the tree that `current` has left, at most `oldTreeLimit`.
+    package var oldTree: [Int32]
+
+    /// What a document has room for.
+    package static let oldTreeLimit = 3
 
     package init(
         nonce: String, method: FreezeMethod, consistency: Consistency, processes: Int, threads: Int, flushedFiles: Int,
-        freezeMicroseconds: Int64, flushMicroseconds: Int64, frozenAt: Timestamp, held: Bool? = nil
+        freezeMicroseconds: Int64, flushMicroseconds: Int64, frozenAt: Timestamp, held: Bool? = nil,
+        oldTree: [Int32] = []
     ) {
         self.nonce = nonce
         self.method = method
@@ -47,6 +53,7 @@ package struct Acknowledgement: Equatable, Sendable {
         self.flushMicroseconds = flushMicroseconds
         self.frozenAt = frozenAt
         self.held = held
+        self.oldTree = oldTree
     }
 
     package var freezeMilliseconds: Double { Double(freezeMicroseconds) / 1000 }

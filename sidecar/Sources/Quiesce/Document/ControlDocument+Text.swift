@@ -157,11 +157,11 @@ extension Acknowledgement {
             flushedFiles: try members.integer("flushed_files", in: count),
             freezeMicroseconds: try members.milliseconds("freeze_ms"),
             flushMicroseconds: try members.milliseconds("flush_ms"), frozenAt: try members.timestamp("frozen_at"),
-            held: try Self.held(&members))
+            held: try Self.held(&members), oldTree: try Self.oldTree(&members))
         try members.finish()
     }
 
-    func write(to writer: inout JSONWriter) {
+    package func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("nonce", nonce)
             writer.member("method", method.rawValue)
@@ -173,7 +173,21 @@ extension Acknowledgement {
             writer.member("flush_ms", milliseconds: flushMicroseconds)
             writer.member("frozen_at", frozenAt.description)
             writer.member("held", held)
+            writer.name("old_tree")
+            writer.array { writer in for pid in oldTree { writer.literal(String(pid)) } }
         }
+    }
+
+    private static func oldTree(_ members: inout JSONMembers) throws(Malformed) -> [Int32] {
+        var result: [Int32] = []
+        for element in try members.elements("old_tree", limit: oldTreeLimit) {
+            // Linux gives no higher number (PID_MAX_LIMIT).
+            guard case .number(let text) = element, let pid = Int32(text), (1...4_194_304).contains(pid) else {
+                throw Malformed("old_tree")
+            }
+            result.append(pid)
+        }
+        return result
     }
 
     private static func held(_ members: inout JSONMembers) throws(Malformed) -> Bool? {

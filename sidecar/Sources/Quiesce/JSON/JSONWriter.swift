@@ -35,6 +35,12 @@ package struct JSONWriter {
         string(value)
     }
 
+    /// `null` for nil.
+    package mutating func member(_ name: String, optional value: String?) {
+        self.name(name)
+        if let value { string(value) } else { literal("null") }
+    }
+
     package mutating func member(_ name: String, _ value: some BinaryInteger) {
         self.name(name)
         literal(String(value))

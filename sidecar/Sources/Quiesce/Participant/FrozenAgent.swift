@@ -67,6 +67,13 @@ package protocol FrozenAgent: AnyObject {
     /// Thaws and disarms the guardian; again does nothing. Never waits for a lock or a write, never fails.
     func thaw()
 
+    /// Who was seen to stand in the tree that `current` has left during this freeze; asked after the thaw, once.
+    func leftInOldTree() -> [Int32]
+
     /// Whether `current`, seen through the agent's root, resolves to `target` (for example `live/<id>`).
     func sees(current target: String) -> Bool
+}
+
+extension FrozenAgent {
+    package func leftInOldTree() -> [Int32] { [] }
 }

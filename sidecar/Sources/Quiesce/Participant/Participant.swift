@@ -155,7 +155,7 @@ package final class Participant {
             case .thaw:
                 agent.thaw()
                 Failpoint.hit("sidecar.thawed")
-                return .thawed
+                return .thawed(oldTree: agent.leftInOldTree())
             case .lookAtCurrent(let target): return .current(isSeen: agent.sees(current: target), at: .now)
             case .acknowledge:
                 acknowledge()
@@ -210,6 +210,7 @@ package final class Participant {
                     .processes: .integer(Int64(acknowledgement.processes)),
                     .flushed: .integer(Int64(acknowledgement.flushedFiles)),
                     .durationMilliseconds: .number(acknowledgement.freezeMilliseconds),
+                    .reason: .text(machine.doubt ?? ""),
                 ])
             Failpoint.hit("sidecar.ack_written")
             return

@@ -30,7 +30,7 @@ struct ParticipantMachine {
         case extended(Bool)
         case guardian(holds: Bool)
         case current(isSeen: Bool, at: MonotonicTime)
-        case thawed
+        case thawed(oldTree: [Int32])
         case acknowledged
     }
 
@@ -53,6 +53,8 @@ struct ParticipantMachine {
     /// What must stand in the document for this epoch, until a higher one comes.
     private(set) var acknowledgement: Acknowledgement?
     private(set) var error: String?
+    /// Why the acknowledgement is only `best_effort`, beside its method.
+    private(set) var doubt: String?
     /// What others had under way when this participant came.
     private(set) var found: Found?
 
@@ -109,8 +111,9 @@ struct ParticipantMachine {
             }
             guard time >= lease.deadline, case .awaitingSwitch(let target) = phase else { return .rest }
             return fail("current was not seen to be \(target) before the lease ended")
-        case .thawed:
+        case .thawed(let oldTree):
             phase = .idle
+            acknowledgement?.oldTree = Array(oldTree.prefix(Acknowledgement.oldTreeLimit))
             return acknowledgement == nil && error == nil ? .rest : .acknowledge
         case .acknowledged: return .rest
         }
@@ -255,7 +258,9 @@ struct ParticipantMachine {
         _ flush: FlushReport, microseconds: Int64, nonce: String, at time: MonotonicTime
     ) -> Action {
         guard let report, time < lease.deadline else { return fail("the lease lapsed while files were flushed") }
-        let isQuiesced = report.freeze.method.mayBeQuiesced && report.freeze.doubt == nil && flush.doubt == nil
+        let doubt = flush.doubt ?? report.freeze.doubt
+        let isQuiesced = report.freeze.method.mayBeQuiesced && doubt == nil
+        self.doubt = doubt
         acknowledgement = Acknowledgement(
             nonce: nonce, method: report.freeze.method, consistency: isQuiesced ? .quiesced : .bestEffort,
             processes: report.freeze.processes, threads: report.freeze.threads, flushedFiles: flush.flushedFiles,

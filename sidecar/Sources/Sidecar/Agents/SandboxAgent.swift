@@ -5,20 +5,34 @@ import RuntimeCore
 
 /// The agent of this sandbox as the protocol sees it: a freezer, a guardian and the flush between them.
 final class SandboxAgent: FrozenAgent {
+    /// `current` has moved during a freeze.
+    struct Switch {
+        /// As the link's target has it, for example `live/<id>`.
+        let oldTree: String
+        /// Who was seen there after the thaw.
+        let standing: [Holder]
+    }
+
     private let freezer: any Freezer
     private let workspace: Workspace
+    private let lookout: Lookout
+    /// Through whose root `current` is looked at.
+    private let process: () -> ProcessID?
     private let logger: Logger
     private var barrier = FlushBarrier()
     private var guardian: Guardian
     private var frozen: [ProcessID] = []
-    /// As of the last lease.
-    private var files: WorkspaceFiles?
-    private var outsider: WorkspaceHolders.Holder?
+    /// Whom the last freeze held.
+    private var thawed: [ProcessID] = []
+    /// Where `current` pointed when it was last looked at.
+    private var tree: String?
+    private var seenTarget: String?
+    private var pendingSwitch: Switch?
 
-    /// Through whose root `current` is looked at; the sidecar's own until the agent runs.
-    var process: ProcessID?
-
-    init(freezer: any Freezer, guardian: Guardian, workspace: Workspace, logger: Logger) {
+    init(
+        freezer: any Freezer, guardian: Guardian, workspace: Workspace, lookout: Lookout,
+        process: @escaping () -> ProcessID?, logger: Logger
+    ) {
         #if FAILPOINTS
             self.freezer = UnsafeFreezer.replacing(freezer)
         #else
@@ -26,29 +40,38 @@ final class SandboxAgent: FrozenAgent {
         #endif
         self.guardian = guardian
         self.workspace = workspace
+        self.lookout = lookout
+        self.process = process
         self.logger = logger
+        tree = workspace.current()
     }
 
     var method: FreezeMethod {
         switch freezer.method {
         case .cgroup2: .cgroup2
+        case .cgroup1: .cgroup1
         case .sigstop: .sigstop
         }
     }
 
     func armLease(epoch: UInt64, until deadline: MonotonicTime) throws(AgentError) {
-        try described { () throws(FreezerError) in
-            // Before anything stands still, since it takes a look at every process.
-            let files = try workspaceFiles()
-            self.files = files
-            let members = try freezer.population().processes
-            if let pinned = files.pinnedMount(seenBy: members) {
-                throw FreezerError(.unavailable, pinned.refusal)
-            }
-            outsider = try WorkspaceHolders(files).first(
-                .writing, except: Set(members + [guardian.pid]), isMember: freezer.contains)
+        do {
+            try look()
             try guardian.arm(until: deadline)
+        } catch let error as AgentError {
+            throw error
+        } catch {
+            throw AgentError(String(describing: error))
         }
+    }
+
+    /// Looks at every process before anything stands still, so that the look while it does is short.
+    func look() throws {
+        try lookout.renew(workspace)
+        let members = try freezer.population().processes
+        if let objection = lookout.objection(to: members) { throw AgentError(objection) }
+        if let pinned = lookout.files?.pinnedMount(seenBy: members) { throw AgentError(pinned.refusal) }
+        _ = try lookout.writers?.first(except: lookout.spared.union(members))
     }
 
     func extendLease(until deadline: MonotonicTime) -> Bool { guardian.extend(until: deadline) }
@@ -75,48 +98,72 @@ final class SandboxAgent: FrozenAgent {
     }
 
     func flush(deadline: MonotonicTime, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
-        let outcome = try described { () throws(FreezerError) in
+        do throws(FreezerError) {
             // `armLease` came before and has set it.
-            guard let files else { throw FreezerError(.flush, "nothing was frozen") }
+            guard let files = lookout.files else { throw FreezerError(.flush, "nothing was frozen") }
             #if FAILPOINTS
-                if UnsafeFlush.isAsked { return FlushBarrier.Outcome.nothing }
+                let isWanted = !UnsafeFlush.isAsked
+            #else
+                let isWanted = true
             #endif
-            let outcome = try barrier.flush(frozen, of: files, stillWanted: stillWanted)
+            let outcome =
+                isWanted ? try barrier.flush(frozen, of: files, stillWanted: stillWanted) : FlushBarrier.Outcome.nothing
             // Whoever was killed while frozen hands its data over as it ends: until then the set does not stand still.
             if !files.isLocal { try freezer.freeze(until: deadline) }
-            return outcome
+            Failpoint.hit("sidecar.flushed")
+            let outsider = try outsider()
+            let held = outcome.files.map {
+                OpenFiles.File(inode: $0.identity.inode, path: $0.path, flushed: $0.isFlushed)
+            }
+            return FlushReport(
+                flushedFiles: outcome.flushedCount,
+                openFiles: OpenFiles(complete: outcome.isComplete, files: held),
+                doubt: outcome.shortfall ?? outsider)
+        } catch {
+            throw AgentError(error.description)
         }
-        Failpoint.hit("sidecar.flushed")
-        let held = outcome.files.map {
-            OpenFiles.File(inode: $0.identity.inode, path: $0.path, flushed: $0.isFlushed)
-        }
-        return FlushReport(
-            flushedFiles: outcome.flushedCount,
-            openFiles: OpenFiles(complete: outcome.isComplete, files: held),
-            doubt: outcome.shortfall ?? outsider.map { "outside the frozen set, \($0)" })
+    }
+
+    /// Who may write although everyone else stands still. As late as can be: this is what FROZEN says.
+    private func outsider() throws(FreezerError) -> String? {
+        if ProcessTable.hidesOthers { return "processes of other users are hidden from this sidecar" }
+        return try lookout.writers?.first(except: lookout.own.union(frozen)).map { "outside the frozen set, \($0)" }
     }
 
     func thaw() {
         freezer.thaw()
         guardian.disarm()
+        if !frozen.isEmpty { thawed = frozen }
         frozen = []
     }
 
-    private func workspaceFiles() throws(FreezerError) -> WorkspaceFiles {
-        do {
-            return try workspace.files()
-        } catch {
-            throw FreezerError(.flush, "the workspace cannot be examined", cause: error)
-        }
+    func sees(current target: String) -> Bool {
+        let isSeen = workspace.isCurrent(target, seenBy: process() ?? frozen.first, of: lookout.files)
+        if isSeen { seenTarget = target }
+        return isSeen
     }
 
-    func sees(current target: String) -> Bool { workspace.isCurrent(target, seenBy: process) }
-}
+    func leftInOldTree() -> [Int32] {
+        guard let present = seenTarget ?? workspace.current() else { return [] }
+        seenTarget = nil
+        let before = tree
+        tree = present
+        guard let before, before != present, let files = lookout.files else { return [] }
+        let standing = WorkspaceHolders.standing(in: before, of: files, among: thawed)
+        pendingSwitch = Switch(oldTree: before, standing: standing)
+        logger.info(
+            "current has moved", [.path: LogValue(before), .count: .integer(Int64(standing.count))])
+        // More than this many lines help nobody.
+        for holder in standing.prefix(100) {
+            logger.warn(
+                "a process stands in the old tree", [.pid: LogValue(holder.process), .detail: LogValue(holder)])
+        }
+        return standing.map(\.process)
+    }
 
-private func described<Result>(_ body: () throws(FreezerError) -> Result) throws(AgentError) -> Result {
-    do {
-        return try body()
-    } catch {
-        throw AgentError(error.description)
+    /// The switch that the last freeze brought; nil for none, and when asked again.
+    func takeSwitch() -> Switch? {
+        defer { pendingSwitch = nil }
+        return pendingSwitch
     }
 }

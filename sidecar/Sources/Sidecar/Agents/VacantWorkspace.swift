@@ -47,11 +47,13 @@ final class VacantWorkspace: FrozenAgent {
 
     func thaw() { deadline = nil }
 
-    func sees(current target: String) -> Bool { workspace.isCurrent(target, seenBy: nil) }
+    func sees(current target: String) -> Bool { workspace.isCurrent(target) }
 
-    private func holder(_ interest: WorkspaceHolders.Interest) throws(AgentError) -> WorkspaceHolders.Holder? {
+    private func holder(_ interest: WorkspaceHolders.Interest) throws(AgentError) -> Holder? {
         do {
-            return try WorkspaceHolders(try workspace.files()).first(interest)
+            let holder = try WorkspaceHolders(try workspace.files(), interest).first()
+            // Of those that it may not look into it knows nothing: its word is best effort.
+            return holder?.isCertain == true ? holder : nil
         } catch {
             throw AgentError(String(describing: error))
         }

@@ -20,7 +20,7 @@ final class NodeProgram {
         logger = Logger(level: settings.logLevel)
         signals = try SignalDescriptor()
         watch = ControlWatch.start(logger)
-        _ = Priority.raise(logger)
+        Priority.raise(logger)
         guard let resolved = realpath(settings.root, nil) else {
             throw SidecarError(.workspace, "the folder cannot be read", cause: SystemError("realpath", settings.root))
         }

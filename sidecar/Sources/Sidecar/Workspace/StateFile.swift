@@ -1,5 +1,5 @@
 private import CShims
-private import Freezer
+import Freezer
 private import Glibc
 import Quiesce
 import RuntimeCore
@@ -11,12 +11,37 @@ struct StateFile {
     struct Note: Equatable {
         /// Under which the sidecar registered.
         var sidecar: String
+        var mode: Registration.Mode
+        /// How it freezes.
+        var method: String
+        var workspace: String
         var pid: CInt
         /// Of that process: a number comes back, this does not.
         var startTime: UInt64
+        var guardian: CInt
+        /// The agent's main process; nil where there is none.
+        var agent: CInt?
         var cgroup: String?
+        /// Nobody else needs the cgroup.
+        var hasMadeCgroup: Bool
         /// Processes that SIGSTOP went to, with their start times.
-        var stopped: [Stopped]
+        var stopped: [Stopped] = []
+
+        /// Of this process.
+        init(
+            sidecar: String, mode: Registration.Mode, method: String, workspace: String, guardian: CInt,
+            cgroup: String?, hasMadeCgroup: Bool
+        ) {
+            self.sidecar = sidecar
+            self.mode = mode
+            self.method = method
+            self.workspace = workspace
+            pid = getpid()
+            startTime = ProcessTable.status(getpid())?.startTime ?? 0
+            self.guardian = guardian
+            self.cgroup = cgroup
+            self.hasMadeCgroup = hasMadeCgroup
+        }
     }
 
     struct Stopped: Equatable {
@@ -28,12 +53,17 @@ struct StateFile {
     private var note: Note
 
     /// Creates this sidecar's file.
-    init(directory: String, wsid: String, sidecar: String, cgroup: String?) throws(SystemError) {
-        note = Note(
-            sidecar: sidecar, pid: getpid(), startTime: ProcessTable.status(getpid())?.startTime ?? 0, cgroup: cgroup,
-            stopped: [])
+    init(directory: String, wsid: String, _ note: Note) throws(SystemError) {
+        self.note = note
         let plain = "\(directory)/\(wsid).json"
         path = access(plain, F_OK) == 0 ? "\(directory)/\(wsid).\(getpid()).json" : plain
+        try write()
+    }
+
+    /// Notes the agent's main process.
+    mutating func note(agent: CInt?) throws(SystemError) {
+        guard note.agent != agent else { return }
+        note.agent = agent
         try write()
     }
 
@@ -68,26 +98,35 @@ struct StateFile {
     ///
     /// - Returns: the ids of the dead, the latest last.
     static func release(directory: String, wsid: String, _ logger: Logger) throws(SystemError) -> [String] {
+        var dead: [Note] = []
+        for file in try files(directory: directory, wsid: wsid) {
+            guard let note = file.note else {
+                logger.warn("a predecessor's state file is not understood", [.path: LogValue(file.path)])
+                unlink(file.path)
+                continue
+            }
+            if note.isOwnerAlive { continue }
+            note.thaw(logger)
+            unlink(file.path)
+            dead.append(note)
+        }
+        return dead.sorted { $0.startTime < $1.startTime }.map(\.sidecar)
+    }
+
+    /// The state files of a workspace, of the living and the dead.
+    static func files(directory: String, wsid: String) throws(SystemError) -> [(path: String, note: Note?)] {
         guard let stream = opendir(directory) else { throw SystemError("opendir", directory) }
         defer { closedir(stream) }
-        var dead: [Note] = []
+        var result: [(path: String, note: Note?)] = []
         while let entry = readdir(stream) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             // A wsid holds no dot.
             guard name.hasSuffix(".json"), name.split(separator: ".").first.map(String.init) == wsid else { continue }
-            guard let note = Note(at: "\(directory)/\(name)") else {
-                logger.warn("a predecessor's state file is not understood", [.path: LogValue("\(directory)/\(name)")])
-                unlink("\(directory)/\(name)")
-                continue
-            }
-            if note.isOwnerAlive { continue }
-            note.thaw(logger)
-            unlink("\(directory)/\(name)")
-            dead.append(note)
+            result.append(("\(directory)/\(name)", Note(at: "\(directory)/\(name)")))
         }
-        return dead.sorted { $0.startTime < $1.startTime }.map(\.sidecar)
+        return result
     }
 
     private func write() throws(SystemError) {
@@ -110,9 +149,15 @@ extension StateFile.Note {
         writer.object { writer in
             writer.member("version", 1)
             writer.member("sidecar", sidecar)
+            writer.member("mode", mode.rawValue)
+            writer.member("method", method)
+            writer.member("workspace", workspace)
             writer.member("pid", pid)
             writer.member("start_time", startTime)
+            writer.member("guardian", guardian)
+            writer.member("agent", agent ?? 0)
             writer.member("cgroup", cgroup ?? "")
+            writer.member("made_cgroup", hasMadeCgroup)
             writer.name("stopped")
             writer.array { writer in
                 for process in stopped {
@@ -130,10 +175,17 @@ extension StateFile.Note {
         var members = try JSONMembers(try JSONReader.parse(bytes))
         try members.version(1)
         sidecar = try members.string("sidecar", limit: 64)
+        mode = try members.choice("mode")
+        method = try members.string("method", limit: 32)
+        workspace = try members.string("workspace", limit: 4096)
         pid = try members.integer("pid", in: 1...CInt.max)
         startTime = try members.integer("start_time", in: 0...UInt64.max)
+        guardian = try members.integer("guardian", in: 0...CInt.max)
+        let agent = try members.integer("agent", in: 0...CInt.max)
+        self.agent = agent == 0 ? nil : agent
         let cgroup = try members.string("cgroup", limit: 4096)
         self.cgroup = cgroup.isEmpty ? nil : cgroup
+        hasMadeCgroup = try members.flag("made_cgroup")
         stopped = []
         for element in try members.elements("stopped", limit: 100_000) {
             var members = try JSONMembers(element)
@@ -152,19 +204,20 @@ extension StateFile.Note {
         self = note
     }
 
-    fileprivate var isOwnerAlive: Bool { ProcessTable.status(pid)?.startTime == startTime }
+    var isOwnerAlive: Bool { ProcessTable.status(pid)?.startTime == startTime }
 
     /// What is gone needs no thaw, and what runs is not harmed by one.
     fileprivate func thaw(_ logger: Logger) {
         logger.warn("a predecessor left no farewell: thawing what it noted", [.sidecar: LogValue(sidecar)])
         if let cgroup {
-            let file = open("\(cgroup)/cgroup.freeze", O_WRONLY | O_CLOEXEC)
-            if file >= 0 {
-                _ = Glibc.write(file, "0", 1)
-                close(file)
+            do {
+                try Cgroup(path: cgroup).thaw()
+            } catch {
+                // Gone with all who were in it, as a rule.
+                logger.debug("a predecessor's cgroup cannot be thawed", [.error: LogValue(error)])
             }
             // Its agent may live on in it; then it stays.
-            rmdir(cgroup)
+            if hasMadeCgroup { rmdir(cgroup) }
         }
         for process in stopped where ProcessTable.status(process.pid)?.startTime == process.startTime {
             kill(process.pid, SIGCONT)

@@ -9,12 +9,12 @@ final class SuccessionNotes {
     /// Thaws what dead predecessors noted and begins this sidecar's own file.
     ///
     /// - Returns: the id of the latest predecessor that left without farewell.
-    func open(directory: String, wsid: String, sidecar: String, cgroup: String?, _ logger: Logger) -> String? {
+    func open(directory: String, wsid: String, _ note: StateFile.Note, _ logger: Logger) -> String? {
         self.logger = logger
         do {
             try StateFile.makeDirectory(directory)
             let dead = try StateFile.release(directory: directory, wsid: wsid, logger)
-            file = try StateFile(directory: directory, wsid: wsid, sidecar: sidecar, cgroup: cgroup)
+            file = try StateFile(directory: directory, wsid: wsid, note)
             return dead.last
         } catch {
             logger.warn("no state file: a successor will not know what to thaw", [.error: LogValue(error)])
@@ -26,6 +26,15 @@ final class SuccessionNotes {
     func add(_ stopped: [CInt]) {
         do {
             try file?.add(stopped)
+        } catch {
+            logger.warn("the state file could not be written", [.error: LogValue(error)])
+        }
+    }
+
+    /// Notes the agent's main process.
+    func note(agent: CInt?) {
+        do {
+            try file?.note(agent: agent)
         } catch {
             logger.warn("the state file could not be written", [.error: LogValue(error)])
         }

@@ -76,21 +76,34 @@ struct Workspace {
         }
     }
 
-    /// Whether `current` is `target` as a process sees it.
-    func isCurrent(_ target: String, seenBy process: CInt?) -> Bool {
-        let root = process.map { "/proc/\($0)/root" } ?? ""
-        if current(below: root) == target { return true }
-        // A mount of a network file system goes on showing the link that it knows (1 s, measured on JuiceFS). Listing the folder
-        // makes the kernel look at every name in it anew, for all who use this mount.
-        guard let folder = opendir(root + path) else { return false }
-        while readdir(folder) != nil {}
-        closedir(folder)
-        return current(below: root) == target
+    /// What `current` points at, as this process sees it; nil where it sees none.
+    func current() -> String? { Self.target(of: "\(path)/current") }
+
+    /// Whether `current` is `target` as this process sees it.
+    func isCurrent(_ target: String) -> Bool { Self.isCurrent(target, in: path) }
+
+    /// Whether `current` is `target` as a process sees it, which may have mounted the workspace elsewhere. On a local file
+    /// system all see the same.
+    func isCurrent(_ target: String, seenBy process: CInt?, of files: WorkspaceFiles?) -> Bool {
+        guard let process, let files, !files.isLocal else { return isCurrent(target) }
+        return files.names(of: path, seenBy: process).contains {
+            Self.isCurrent(target, in: "/proc/\(process)/root\($0)")
+        }
     }
 
-    private func current(below root: String) -> String? {
+    private static func isCurrent(_ target: String, in folder: String) -> Bool {
+        if self.target(of: "\(folder)/current") == target { return true }
+        // A mount of a network file system goes on showing the link that it knows (1 s, measured on JuiceFS). Listing the folder
+        // makes the kernel look at every name in it anew, for all who use this mount.
+        guard let stream = opendir(folder) else { return false }
+        while readdir(stream) != nil {}
+        closedir(stream)
+        return self.target(of: "\(folder)/current") == target
+    }
+
+    private static func target(of link: String) -> String? {
         var target = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = readlink("\(root)\(path)/current", &target, target.count)
+        let count = readlink(link, &target, target.count)
         guard count > 0 else { return nil }
         return String(decoding: target[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
     }

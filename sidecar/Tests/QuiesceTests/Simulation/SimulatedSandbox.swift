@@ -140,7 +140,7 @@ final class SimulatedSidecar {
                 world.violations.append("\(id) thawed before its agent saw \(target)")
             }
             sandbox.thaw()
-            handle(.thawed, world)
+            handle(.thawed(oldTree: []), world)
         case .lookAtCurrent(let target):
             awaited = target
             work = .deciding(.current(isSeen: sandbox.seenCurrent == target, at: world.now))

@@ -1,0 +1,152 @@
+private import Glibc
+import RuntimeCore
+
+/// What one process holds of a part of a workspace, by where a file lies in its file system: whatever the process's
+/// container calls it.
+struct HolderQuery {
+    enum Interest: Sendable {
+        /// Regular files open for writing, and mappings shared and writable.
+        case writing
+        /// Files open or mapped in any way, working directories and roots. Open directories do not count: an executor that
+        /// is about to clone holds them, and nobody writes through one.
+        case anything
+        /// Open directories too.
+        case standing
+    }
+
+    let interest: Interest
+    private let devices: Set<UInt64>
+    private let area: WorkspaceFiles.Place?
+    private let control: WorkspaceFiles.Place?
+    /// By mount namespace.
+    private var tables: [String: MountTable] = [:]
+
+    /// - Parameter part: of the workspace, for example `live`.
+    init(_ files: WorkspaceFiles, part: String, _ interest: Interest) {
+        self.interest = interest
+        devices = files.devices
+        area = files.place.map { WorkspaceFiles.Place(device: $0.device, path: "\($0.path)/\(part)") }
+        control = files.place.map { WorkspaceFiles.Place(device: $0.device, path: "\($0.path)/.wvs") }
+    }
+
+    /// Forgets mount tables, which may have changed since the last look.
+    mutating func begin() { tables = [:] }
+
+    /// Nil where it holds nothing, or has ended.
+    mutating func look(at process: ProcessID) -> Holder.Kind? {
+        let threads = ProcessTable.descriptorTables(of: process)
+        guard let living = threads.first else { return nil }
+        do {
+            guard let path = try found(by: process, threads, living) else { return nil }
+            // Executors and other sidecars hold the control directory, which is closed to agents.
+            if interest == .anything, try holdsControl(process) { return nil }
+            return .holds(path)
+        } catch {
+            guard [EACCES, EPERM].contains(error.errno), !ProcessTable.livingThreads(of: process).isEmpty,
+                mayReach(process)
+            else { return nil }
+            return .mayHold
+        }
+    }
+
+    private mutating func found(by process: ProcessID, _ threads: [ProcessID], _ living: ProcessID) throws(SystemError)
+        -> String?
+    {
+        // First, since it fails at once where we may not look.
+        if let path = try mapped(by: living) { return path }
+        if interest != .writing {
+            for link in ["cwd", "root", "exe"] {
+                if let path = inside("/proc/\(living)/\(link)", of: living) { return path }
+            }
+        }
+        for thread in threads {
+            if let path = try opened(by: process, thread) { return path }
+        }
+        return nil
+    }
+
+    private mutating func opened(by process: ProcessID, _ thread: ProcessID) throws(SystemError) -> String? {
+        let folder = "/proc/\(process)/task/\(thread)/fd"
+        let directory = try ProcFS.open(folder, CInt(O_RDONLY) | CInt(O_DIRECTORY))
+        for number in try ProcFS.numbers(folder) {
+            let name = String(number)
+            // The link's own mode tells how the file was opened and costs no visit to the file's file system.
+            if interest == .writing, (try? identify(name, in: directory.raw, follow: false))?.isOpenForWriting != true {
+                continue
+            }
+            guard let file = try? identify(name, in: directory.raw), devices.contains(file.identity.device),
+                counts(file)
+            else { continue }
+            if let path = inside("\(folder)/\(name)", of: thread) { return path }
+        }
+        return nil
+    }
+
+    private func counts(_ file: FileStatus) -> Bool {
+        switch interest {
+        case .writing: file.isRegular
+        case .anything: !file.isDirectory
+        case .standing: true
+        }
+    }
+
+    private mutating func mapped(by thread: ProcessID) throws(SystemError) -> String? {
+        var last: Mapping?
+        for mapping in try Mapping.list(thread, sharedOnly: interest == .writing) {
+            // A library takes several in a row.
+            if let last, last.inode == mapping.inode, last.device == mapping.device { continue }
+            guard devices.contains(mapping.device) else { continue }
+            let link = "/proc/\(thread)/map_files/\(mapping.range)"
+            if interest == .writing {
+                // mprotect(2) gives back what the file was opened for.
+                let isOpenForWriting = (try? identify(link, follow: false))?.isOpenForWriting ?? mapping.isWritable
+                guard isOpenForWriting else { continue }
+            }
+            last = mapping
+            if let path = inside(link, of: thread) { return path }
+        }
+        return nil
+    }
+
+    private mutating func holdsControl(_ process: ProcessID) throws(SystemError) -> Bool {
+        guard let control else { return false }
+        let folder = "/proc/\(process)/fd"
+        for number in try ProcFS.numbers(folder) {
+            let link = "\(folder)/\(number)"
+            guard let file = try? identify(link), devices.contains(file.identity.device) else { continue }
+            if place(of: link, by: process)?.place.isBelow(control) == true { return true }
+        }
+        return false
+    }
+
+    /// Where a link of /proc leads, if that is in the area asked for.
+    private mutating func inside(_ link: String, of thread: ProcessID) -> String? {
+        guard let area, let found = place(of: link, by: thread), found.place.isBelow(area) else { return nil }
+        return found.target
+    }
+
+    private mutating func place(of link: String, by thread: ProcessID) -> (target: String, place: WorkspaceFiles.Place)?
+    {
+        guard let target = ProcFS.target(link), target.hasPrefix("/") else { return nil }
+        let space = ProcFS.target("/proc/\(thread)/ns/mnt") ?? ""
+        if tables[space] == nil { tables[space] = try? MountTable(process: String(thread)) }
+        let deleted = " (deleted)"
+        let path = target.hasSuffix(deleted) ? String(target.dropLast(deleted.count)) : target
+        return tables[space]?.place(of: path).map { (target, $0) }
+    }
+
+    /// Whether a process that keeps its files to itself has the area mounted. The mount table can be read without any right
+    /// over the process; what cannot be told counts as yes.
+    private func mayReach(_ process: ProcessID) -> Bool {
+        guard let area, let table = try? MountTable(process: String(process)) else { return true }
+        return table.mounts.contains { mount in
+            mount.device == area.device && (area.path.isBelow(mount.root) || mount.root.isBelow(area.path))
+        }
+    }
+}
+
+extension WorkspaceFiles.Place {
+    fileprivate func isBelow(_ other: WorkspaceFiles.Place) -> Bool {
+        device == other.device && path.isBelow(other.path)
+    }
+}

@@ -1,0 +1,121 @@
+private import CShims
+import Freezer
+private import Glibc
+import RuntimeCore
+
+/// `attach --pid` and `attach --pidfile`: a process that somebody else has started, and its descendants.
+final class TreeCharge: Charge {
+    private(set) var cgroup: (cgroup: Cgroup, isOurs: Bool)?
+    private(set) var exitCode: CInt?
+    /// Of the process at the top: readable when it has ended.
+    private(set) var descriptor: CInt = -1
+    private let pidfile: String?
+    private let pollInterval: Duration
+    private let logger: Logger
+    private var lookout: Lookout?
+    private lazy var tree = ProcessTree { [weak self] in self?.lookout?.spared ?? [] }
+    private var isAnnounced = false
+
+    init(_ settings: AttachSettings, _ logger: Logger) throws {
+        self.logger = logger
+        pollInterval = settings.attend.pollInterval
+        if case .pidfile(let path) = settings.target { pidfile = path } else { pidfile = nil }
+        if case .pid(let pid) = settings.target {
+            guard try adopt(pid) else { throw SidecarError(.machine, "there is no process \(pid)") }
+            cgroup = try findCgroup(pid, settings.freezer).map { ($0, false) }
+        } else if settings.freezer != .auto, settings.freezer != .sigstop {
+            throw SidecarError(
+                .machine, "the process of a pidfile changes its cgroup: use --freezer sigstop, or --cgroup")
+        }
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    var process: ProcessID? { tree.root }
+    var kin: ProcessID? { tree.root }
+
+    func processes(_ lookout: Lookout) -> any ProcessSet {
+        self.lookout = lookout
+        return tree
+    }
+
+    func tend(_ workspace: Workspace, mayStart: Bool) throws -> Duration? {
+        if descriptor >= 0 {
+            guard hasEnded else { return nil }
+            logger.info("agent ended", [.pid: LogValue(tree.root ?? 0)])
+            close(descriptor)
+            descriptor = -1
+            _ = tree.replaceRoot(nil)
+            isAnnounced = false
+        }
+        guard let pidfile else {
+            exitCode = 0
+            return nil
+        }
+        if let pid = Self.read(pidfile), try adopt(pid) {
+            logger.info("attached", [.pid: LogValue(pid)])
+            return nil
+        }
+        if !isAnnounced { logger.info("waiting for the agent", [.path: LogValue(pidfile)]) }
+        isAnnounced = true
+        return pollInterval
+    }
+
+    func follow(_ onSwitch: OnSwitch, standing: [Holder]) { onSwitch.signal(tree.root.map { [$0] } ?? [], logger) }
+
+    private var hasEnded: Bool {
+        var poll = PollSet([descriptor])
+        poll.wait(.zero)
+        return poll.isReady(0)
+    }
+
+    /// Puts a process at the top; false where there is none of that number.
+    private func adopt(_ pid: ProcessID) throws -> Bool {
+        guard pid != getpid(), !ProcessTable.ancestors(of: getpid()).contains(pid) else {
+            throw SidecarError(.machine, "process \(pid) is the sidecar itself, or one that it descends from")
+        }
+        let raw = wvs_pidfd_open(pid, 0)
+        guard raw >= 0 else {
+            if [ESRCH, EINVAL].contains(lastErrno) { return false }
+            throw SystemError("pidfd_open", String(pid))
+        }
+        // The descriptor came first: the number that is looked up now is that very process's, or it is ready at once.
+        guard tree.replaceRoot(pid) else {
+            close(raw)
+            return false
+        }
+        descriptor = raw
+        return true
+    }
+
+    private static func read(_ pidfile: String) -> ProcessID? {
+        guard let bytes = try? ProcFS.read(pidfile) else { return nil }
+        let text = String(decoding: bytes.prefix(32), as: UTF8.self).filter { !$0.isWhitespace }
+        return ProcessID(text).flatMap { $0 > 1 ? $0 : nil }
+    }
+
+    /// The process's own cgroup, where nobody is in it but its descendants: the kernel then proves what SIGSTOP only tries.
+    private func findCgroup(_ pid: ProcessID, _ choice: FreezerChoice) throws -> Cgroup? {
+        var reason = ""
+        for version in choice.cgroupVersions {
+            do {
+                guard let folder = try Cgroup.folder(of: pid, version) else {
+                    reason = "it is in no such cgroup that is mounted here"
+                    continue
+                }
+                let cgroup = try Cgroup(path: folder)
+                let strangers = Set(try cgroup.population().processes).subtracting(try tree.members())
+                if strangers.isEmpty { return cgroup }
+                reason = "process \(strangers.min() ?? 0) is in its cgroup too"
+            } catch {
+                reason = String(describing: error)
+            }
+        }
+        guard choice == .auto else {
+            if choice == .sigstop { return nil }
+            throw SidecarError(.machine, "the cgroup of process \(pid) cannot be frozen: \(reason)")
+        }
+        logger.info("freezing by SIGSTOP, best effort", [.pid: LogValue(pid), .reason: .text(reason)])
+        return nil
+    }
+}
