@@ -15,6 +15,8 @@ struct ReceiptRecord: Codable, Equatable, Sendable {
         let flushMilliseconds: Double
         let frozenAt: String
         let held: Bool
+        /// Nil in records of before.
+        let oldTree: [UInt32]?
 
         enum CodingKeys: String, CodingKey {
             case nonce, method, consistency, processes, threads, held
@@ -23,6 +25,7 @@ struct ReceiptRecord: Codable, Equatable, Sendable {
             case freezeMilliseconds = "freeze_ms"
             case flushMilliseconds = "flush_ms"
             case frozenAt = "frozen_at"
+            case oldTree = "old_tree"
         }
     }
 
@@ -45,7 +48,7 @@ struct ReceiptRecord: Codable, Equatable, Sendable {
                 flushedFiles: UInt32(clamping: acknowledgement.flushedFiles),
                 freezeMilliseconds: acknowledgement.freezeMilliseconds,
                 flushMilliseconds: acknowledgement.flushMilliseconds, frozenAt: acknowledgement.frozenAt.description,
-                held: acknowledgement.held ?? false)
+                held: acknowledgement.held ?? false, oldTree: acknowledgement.oldTree.map(UInt32.init(clamping:)))
         }
         consistency = receipt.consistency.rawValue
         windowMilliseconds = receipt.window.milliseconds
@@ -59,7 +62,7 @@ struct ReceiptRecord: Codable, Equatable, Sendable {
                     sidecarID: $0.sidecarID, nonce: $0.nonce, method: $0.method, consistency: $0.consistency,
                     processes: $0.processes, threads: $0.threads, flushedFiles: $0.flushedFiles,
                     freezeMilliseconds: $0.freezeMilliseconds, flushMilliseconds: $0.flushMilliseconds,
-                    frozenAt: $0.frozenAt, held: $0.held)
+                    frozenAt: $0.frozenAt, held: $0.held, oldTree: $0.oldTree ?? [])
             }, consistency: consistency, windowMilliseconds: windowMilliseconds)
     }
 }

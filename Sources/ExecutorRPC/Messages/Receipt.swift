@@ -30,10 +30,13 @@ package struct Acknowledgement: Equatable, Sendable {
     package var frozenAt: String
     /// The sidecar vouches that the agent stood still through the executor's last read.
     package var held: Bool
+    /// After a switch: the first processes that were seen to stand in the tree that was current before.
+    package var oldTree: [UInt32]
 
     package init(
         sidecarID: String, nonce: String, method: String, consistency: String, processes: UInt32, threads: UInt32,
-        flushedFiles: UInt32, freezeMilliseconds: Double, flushMilliseconds: Double, frozenAt: String, held: Bool
+        flushedFiles: UInt32, freezeMilliseconds: Double, flushMilliseconds: Double, frozenAt: String, held: Bool,
+        oldTree: [UInt32] = []
     ) {
         self.sidecarID = sidecarID
         self.nonce = nonce
@@ -46,5 +49,6 @@ package struct Acknowledgement: Equatable, Sendable {
         self.flushMilliseconds = flushMilliseconds
         self.frozenAt = frozenAt
         self.held = held
+        self.oldTree = oldTree
     }
 }

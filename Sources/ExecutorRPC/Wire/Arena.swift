@@ -30,6 +30,13 @@ final class Arena {
         return array
     }
 
+    /// A repeated number field.
+    func numbers<Number>(_ numbers: [Number]) -> UnsafeMutablePointer<Number> {
+        let array: UnsafeMutablePointer<Number> = allocate(numbers.count)
+        for (index, number) in numbers.enumerated() { (array + index).initialize(to: number) }
+        return array
+    }
+
     private func allocate<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
         guard let block = calloc(max(count, 1), MemoryLayout<Element>.stride) else { fatalError("out of memory") }
         blocks.append(block)

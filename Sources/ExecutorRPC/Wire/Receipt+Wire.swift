@@ -29,7 +29,7 @@ extension Acknowledgement: WireMessage {
             consistency: try text(raw.consistency, "acknowledgement.consistency"), processes: raw.processes,
             threads: raw.threads, flushedFiles: raw.flushed_files, freezeMilliseconds: raw.freeze_ms,
             flushMilliseconds: raw.flush_ms, frozenAt: try text(raw.frozen_at, "acknowledgement.frozen_at"),
-            held: raw.held != 0)
+            held: raw.held != 0, oldTree: (0..<raw.n_old_tree).map { raw.old_tree[$0] })
     }
 
     func raw(in arena: Arena) -> UnsafeMutablePointer<Executor__V1__Acknowledgement> {
@@ -45,6 +45,8 @@ extension Acknowledgement: WireMessage {
             $0.flush_ms = flushMilliseconds
             $0.frozen_at = arena.string(frozenAt)
             $0.held = held ? 1 : 0
+            $0.n_old_tree = oldTree.count
+            $0.old_tree = arena.numbers(oldTree)
         }
     }
 }

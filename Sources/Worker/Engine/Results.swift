@@ -45,6 +45,7 @@ extension Acknowledgement {
             "threads": .integer(Int64(threads)), "flushed_files": .integer(Int64(flushedFiles)),
             "freeze_ms": .number(freezeMilliseconds), "flush_ms": .number(flushMilliseconds),
             "frozen_at": .string(frozenAt), "held": .bool(held),
+            "old_tree": .array(oldTree.map { .integer(Int64($0)) }),
         ]
     }
 }

@@ -31,6 +31,35 @@ import Testing
         }
     }
 
+    @Test("The freezer of cgroup version 1 holds a forking tree as well, and its guardian lets it go")
+    func oldCgroupHoldsForkingTree() throws {
+        let folder = try ScratchFolder()
+        let cgroup = try Cgroup(creating: "wvs-test-\(getpid())-old", .v1)
+        defer { #expect(throws: Never.self) { try cgroup.remove() } }
+        let freezer = try cgroup.freezer()
+        #expect(freezer.method == .cgroup1)
+        let guardian = try Guardian(freezeSwitch: cgroup.freezeSwitch, .v1)
+        let tree = try ShellProcess(Self.churn(in: folder.path), cgroup: cgroup.path)
+        defer { withExtendedLifetime(tree) {} }
+        #expect(eventually { folder.bytes > 1000 })
+        for _ in 0..<3 {
+            try freezer.freeze(until: .now + .seconds(5))
+            let before = folder.bytes
+            #expect(freezer.contains(tree.pid))
+            #expect(!freezer.contains(getpid()))
+            #expect(try freezer.population().processes.count >= 5)
+            try ShellProcess.letOthersRun()
+            #expect(folder.bytes == before)
+            freezer.thaw()
+            #expect(eventually { folder.bytes > before })
+        }
+        try guardian.arm(until: .now + .milliseconds(300))
+        try freezer.freeze(until: .now + .seconds(5))
+        let before = folder.bytes
+        #expect(eventually { folder.bytes > before })
+        guardian.disarm()
+    }
+
     @Test("A process that is born into a frozen cgroup does not run before the thaw")
     func newbornWaits() throws {
         let folder = try ScratchFolder()

@@ -66,4 +66,21 @@ import Testing
         #expect(try await eventually { try modes() == [.node] })
         withExtendedLifetime(node) {}
     }
+
+    @Test("Of two nodes one serves a workspace, and the other when the first is gone")
+    func two() async throws {
+        let workspace = try TestWorkspace()
+        let nodes = try (0..<2).map { _ in
+            try ProgramProcess("wvs-sidecar", arguments: ["node", "--root", workspace.mount])
+        }
+        let pids = { try Participant.others(than: "", controlDirectory: workspace.control).map(\.registration?.pid) }
+        #expect(try await eventually { try pids().count == 1 })
+        #expect(try workspace.freeze().resume().isHeld)
+        let server = try #require(try pids().first ?? nil)
+        let first = try #require(nodes.first { $0.pid == server })
+        first.end(SIGTERM)
+        let other = try #require(nodes.first { $0.pid != server })
+        #expect(try await eventually { try pids() == [other.pid] })
+        #expect(try workspace.freeze().resume().isHeld)
+    }
 }

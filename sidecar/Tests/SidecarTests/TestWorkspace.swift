@@ -75,6 +75,19 @@ final class TestWorkspace: Sendable {
     /// Whether there is such an entry in the live tree.
     func exists(_ name: String) -> Bool { access("\(live)/\(name)", F_OK) == 0 }
 
+    /// Freezes, moves `current` to another tree as the executor does, and thaws.
+    func switchTree(to name: String) throws -> Receipt {
+        let tree = "\(path)/live/\(name)"
+        try systemCall("mkdir", tree) { mkdir(tree, 0o777) }
+        chmod(tree, 0o777)
+        let freeze = try freeze()
+        let link = "\(path)/.current"
+        try systemCall("symlink", link) { symlink("live/\(name)", link) }
+        try systemCall("rename", link) { rename(link, "\(path)/current") }
+        return try freeze.resume(
+            expectCurrent: "live/\(name)", timeout: .seconds(10), cancellation: try Cancellation())
+    }
+
     /// The size of a file of the live tree; 0 while it is not there.
     func size(_ name: String) -> Int {
         var status = stat()

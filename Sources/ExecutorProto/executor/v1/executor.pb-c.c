@@ -2526,7 +2526,7 @@ const ProtobufCMessageDescriptor executor__v1__receipt__descriptor =
   (ProtobufCMessageInit) executor__v1__receipt__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor executor__v1__acknowledgement__field_descriptors[11] =
+static const ProtobufCFieldDescriptor executor__v1__acknowledgement__field_descriptors[12] =
 {
   {
     "sidecar_id",
@@ -2660,6 +2660,18 @@ static const ProtobufCFieldDescriptor executor__v1__acknowledgement__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "old_tree",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Executor__V1__Acknowledgement, n_old_tree),
+    offsetof(Executor__V1__Acknowledgement, old_tree),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned executor__v1__acknowledgement__field_indices_by_name[] = {
   3,   /* field[3] = consistency */
@@ -2670,6 +2682,7 @@ static const unsigned executor__v1__acknowledgement__field_indices_by_name[] = {
   10,   /* field[10] = held */
   2,   /* field[2] = method */
   1,   /* field[1] = nonce */
+  11,   /* field[11] = old_tree */
   4,   /* field[4] = processes */
   0,   /* field[0] = sidecar_id */
   5,   /* field[5] = threads */
@@ -2677,7 +2690,7 @@ static const unsigned executor__v1__acknowledgement__field_indices_by_name[] = {
 static const ProtobufCIntRange executor__v1__acknowledgement__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor executor__v1__acknowledgement__descriptor =
 {
@@ -2687,7 +2700,7 @@ const ProtobufCMessageDescriptor executor__v1__acknowledgement__descriptor =
   "Executor__V1__Acknowledgement",
   "executor.v1",
   sizeof(Executor__V1__Acknowledgement),
-  11,
+  12,
   executor__v1__acknowledgement__field_descriptors,
   executor__v1__acknowledgement__field_indices_by_name,
   1,  executor__v1__acknowledgement__number_ranges,

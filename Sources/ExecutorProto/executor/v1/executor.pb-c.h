@@ -456,10 +456,15 @@ struct  Executor__V1__Acknowledgement
    */
   char *frozen_at;
   protobuf_c_boolean held;
+  /*
+   * After a switch: the first processes that were seen to stand in the tree that was current before.
+   */
+  size_t n_old_tree;
+  uint32_t *old_tree;
 };
 #define EXECUTOR__V1__ACKNOWLEDGEMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&executor__v1__acknowledgement__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL }
 
 
 /* Executor__V1__Operation methods */

@@ -62,10 +62,17 @@ final class NodeSeat {
         isBusy = false
     }
 
+    /// Of several nodes the one that came first stays: if each made room for the other, nobody would serve.
+    private func precedes(_ other: Participant.Other, _ own: Participant.Other) -> Bool {
+        guard let theirs = other.registration, theirs.mode == .node, let ours = own.registration else { return true }
+        return (theirs.startedAt, other.id) < (ours.startedAt, own.id)
+    }
+
     private func sit() throws {
         // Only between two epochs: a freeze that was acknowledged is seen through.
         if isBusy { return }
-        let others = try Participant.others(than: id, controlDirectory: control.raw)
+        let living = try Participant.others(than: "", controlDirectory: control.raw)
+        let others = living.filter { $0.id != id }
         if participant == nil, others.isEmpty {
             id = SidecarIdentity.make()
             let agent = VacantWorkspace(workspace)
@@ -74,7 +81,9 @@ final class NodeSeat {
             try participant.register()
             self.participant = participant
             logger.info("serving a workspace without an agent")
-        } else if participant != nil, let other = others.first {
+        } else if participant != nil, let own = living.first(where: { $0.id == id }),
+            let other = others.first(where: { precedes($0, own) })
+        {
             leave()
             logger.info("stepping back for another sidecar", [.sidecar: LogValue(other.id)])
         }

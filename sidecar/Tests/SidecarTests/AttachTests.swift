@@ -1,0 +1,148 @@
+private import Glibc
+import Quiesce
+import RuntimeCore
+import TestSupport
+import Testing
+
+/// `wvs-sidecar attach`: agents that somebody else has started.
+@Suite struct AttachTests {
+    private static let writing = "while echo line >> log; do :; done"
+
+    @Test(
+        "An existing cgroup of either kind is frozen, proved, and left as it was", arguments: TestCgroup.Kind.allCases)
+    func cgroup(kind: TestCgroup.Kind) async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(kind, "attach")
+        let agent = try Stranger(in: workspace.live, "exec 3>> held; echo x >&3; \(Self.writing)", cgroup: cgroup.path)
+        #expect(await eventually { workspace.size("log") > 0 })
+        let attached = try await Attached(workspace, ["attach", "--cgroup", cgroup.path])
+        for _ in 0..<2 {
+            let freeze = try workspace.freeze()
+            let before = workspace.size("log")
+            #expect(cgroup.isFrozen)
+            #expect(freeze.acknowledgements.values.map(\.method.rawValue) == [kind.rawValue])
+            #expect(freeze.consistency == .quiesced)
+            #expect((freeze.acknowledgements.values.first?.flushedFiles ?? 0) >= 1)
+            for _ in 0..<20 { sched_yield() }
+            #expect(workspace.size("log") == before)
+            #expect(try freeze.resume().isHeld)
+            #expect(await eventually { workspace.size("log") > before })
+        }
+        #expect(attached.sidecar.end(SIGTERM) == 0)
+        #expect(access(cgroup.path, F_OK) == 0)
+        withExtendedLifetime(agent) {}
+    }
+
+    @Test("A sidecar killed while a cgroup1 is frozen leaves its agent running")
+    func killed() async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(.cgroup1, "killed")
+        let agent = try Stranger(in: workspace.live, Self.writing, cgroup: cgroup.path)
+        let attached = try await Attached(workspace, ["attach", "--cgroup", cgroup.path])
+        let freeze = try workspace.freeze(lease: .seconds(60))
+        let before = workspace.size("log")
+        attached.sidecar.end(SIGKILL)
+        #expect(await eventually { workspace.size("log") > before })
+        #expect(throws: QuiesceError.self) { try freeze.resume() }
+        withExtendedLifetime(agent) {}
+    }
+
+    @Test("A process is frozen with its descendants, also those that lose their parent; nobody else is")
+    func tree() async throws {
+        let workspace = try TestWorkspace()
+        let bystander = try Stranger(in: workspace.mount, "while :; do sleep 0.01; done")
+        let script =
+            "(sh -c 'while echo line >> log; do :; done' & echo $! > orphan; sleep 0.5) & echo $! > parent; wait; \(Self.writing)"
+        let agent = try Stranger(in: workspace.live, script)
+        #expect(await eventually { workspace.size("log") > 0 && workspace.size("parent") > 0 })
+        let attached = try await Attached(workspace, ["attach", "--pid", String(agent.pid), "--freezer", "sigstop"])
+        let first = try workspace.freeze()
+        #expect(first.acknowledgements.values.map(\.method) == [.sigstop])
+        #expect(try first.resume().isHeld)
+        let text = try readText("\(workspace.live)/parent")
+        let parent = try #require(CInt(text.filter(\.isNumber)))
+        kill(parent, SIGKILL)
+        let orphan = try #require(CInt(try readText("\(workspace.live)/orphan").filter(\.isNumber)))
+        #expect(await eventually { ProcessState.of(parent) == nil || ProcessState.of(parent) == "Z" })
+        let second = try workspace.freeze()
+        #expect(ProcessState.of(agent.pid) == "T")
+        #expect(ProcessState.of(orphan) == "T")
+        #expect(ProcessState.of(bystander.pid) != "T")
+        let before = workspace.size("log")
+        for _ in 0..<20 { sched_yield() }
+        #expect(workspace.size("log") == before)
+        #expect(try second.resume().isHeld)
+        kill(orphan, SIGKILL)
+        agent.end()
+        #expect(try await attached.sidecar.ended() == 0)
+    }
+
+    @Test("The cgroup of a process is frozen instead, where nobody else is in it")
+    func ownCgroup() async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(.cgroup2, "own")
+        let agent = try Stranger(in: workspace.live, Self.writing, cgroup: cgroup.path)
+        #expect(await eventually { workspace.size("log") > 0 })
+        let attached = try await Attached(workspace, ["attach", "--pid", String(agent.pid)])
+        let freeze = try workspace.freeze()
+        #expect(freeze.acknowledgements.values.map(\.method) == [.cgroup2])
+        #expect(freeze.consistency == .quiesced)
+        #expect(cgroup.isFrozen)
+        #expect(try freeze.resume().isHeld)
+        withExtendedLifetime((attached, agent)) {}
+    }
+
+    @Test("The next process of a pidfile is frozen when the first has ended; between them nobody is")
+    func pidfile() async throws {
+        let workspace = try TestWorkspace()
+        let pidfile = "\(workspace.mount)/agent.pid"
+        let attached = try await Attached(workspace, ["attach", "--pidfile", pidfile, "--poll-interval", "20ms"])
+        for round in 1...2 {
+            let vacant = try workspace.freeze()
+            #expect(vacant.acknowledgements.values.map(\.processes) == [0])
+            #expect(try vacant.resume().isHeld)
+            let agent = try Stranger(
+                in: workspace.live, "echo $$ > \(pidfile); while echo line >> log\(round); do :; done")
+            let seen = try await attached.sidecar.line {
+                $0.contains("attached") && Sandbox.field("pid", of: $0) == String(agent.pid)
+            }
+            #expect(!seen.isEmpty)
+            let freeze = try workspace.freeze()
+            #expect(ProcessState.of(agent.pid) == "T")
+            #expect(try freeze.resume().isHeld)
+            agent.end()
+            let ended = try await attached.sidecar.line {
+                $0.contains("agent ended") && Sandbox.field("pid", of: $0) == String(agent.pid)
+            }
+            #expect(!ended.isEmpty)
+        }
+    }
+
+    @Test("Neither the sidecar itself nor what it descends from can be attached to")
+    func refusesAncestors() async throws {
+        let workspace = try TestWorkspace()
+        for arguments in [["--pid", String(getpid())], ["--cgroup", "/proc"]] {
+            let result = try await output(
+                "wvs-sidecar",
+                ["attach", "--workspace", workspace.path, "--state-dir", "\(workspace.mount)/state"] + arguments)
+            #expect(result.status == 125)
+        }
+    }
+
+    @Test("A cgroup that the sidecar is in is refused, and nothing is frozen")
+    func refusesItself() async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(.cgroup2, "self")
+        let program = "\(ProgramProcess.folder)/wvs-sidecar"
+        let sidecar = try ProgramProcess(
+            "sh", at: "/bin/sh",
+            arguments: [
+                "-c",
+                "echo $$ > \(cgroup.path)/cgroup.procs; exec \(program) attach --cgroup \(cgroup.path) --workspace "
+                    + "\(workspace.path) --state-dir \(workspace.mount)/state",
+            ])
+        #expect(try await sidecar.ended() == 125)
+        #expect(sidecar.lines.contains { $0.contains("the sidecar itself would be frozen") })
+        #expect(!cgroup.isFrozen)
+    }
+}

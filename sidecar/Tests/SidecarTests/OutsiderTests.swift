@@ -1,0 +1,95 @@
+private import Glibc
+import Quiesce
+import RuntimeCore
+import TestSupport
+import Testing
+
+/// Who writes although everyone else stands still.
+@Suite struct OutsiderTests {
+    /// Gives the receipt of a freeze of somebody else's agent while `script` runs outside it.
+    private func consistency(beside script: String, then next: String? = nil) async throws -> Consistency {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(workspace, "exec sleep 1000")
+        close(open("\(workspace.live)/file", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
+        #expect(truncate("\(workspace.live)/file", 4096) == 0)
+        let stranger = try Stranger(
+            in: workspace.mount, "FILE=\(workspace.live)/file READY=\(workspace.mount)/ready; \(script)")
+        #expect(await eventually(within: .seconds(30)) { access("\(workspace.mount)/ready", F_OK) == 0 })
+        let freeze = try workspace.freeze()
+        let consistency = freeze.consistency
+        #expect(try freeze.resume().isHeld)
+        withExtendedLifetime((sandbox, stranger)) {}
+        return consistency
+    }
+
+    @Test("A shared writable mapping whose descriptor is closed counts; a private or read-only one does not")
+    func mappings() async throws {
+        let python = """
+            export FILE READY; exec python3 -c 'import mmap, os, time
+            f = os.open(os.environ["FILE"], FLAGS); m = mmap.mmap(f, 4096, SHARING); os.close(f)
+            open(os.environ["READY"], "w"); time.sleep(1000)'
+            """
+        for (flags, sharing, expected) in [
+            ("os.O_RDWR", "mmap.MAP_SHARED", Consistency.bestEffort),
+            ("os.O_RDWR", "mmap.MAP_PRIVATE", .quiesced),
+            ("os.O_RDONLY", "mmap.MAP_SHARED, mmap.PROT_READ", .quiesced),
+        ] {
+            let script = python.replacing("FLAGS", with: flags).replacing("SHARING", with: sharing)
+            #expect(try await consistency(beside: script) == expected, "\(flags) \(sharing)")
+        }
+    }
+
+    @Test("A leader that has ended does not hide what its threads hold open")
+    func zombieLeader() async throws {
+        let script = """
+            export FILE READY; exec python3 -c 'import ctypes, os, threading, time
+            f = os.open(os.environ["FILE"], os.O_RDWR)
+            def work():
+                while open("/proc/self/stat").read().rpartition(") ")[2][0] != "Z": time.sleep(0.01)
+                open(os.environ["READY"], "w"); time.sleep(1000)
+            threading.Thread(target=work).start(); ctypes.CDLL(None).pthread_exit(None)'
+            """
+        #expect(try await consistency(beside: script) == .bestEffort)
+    }
+
+    @Test("A file that is opened between two freezes is seen, and one that is closed is not")
+    func changes() async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(workspace, "exec sleep 1000")
+        let stranger = try Stranger(
+            in: workspace.mount,
+            """
+            trap 'exec 3>> \(workspace.live)/file; echo > opened' USR1; trap 'exec 3>&-; echo > closed' USR2
+            while :; do sleep 0.01; done
+            """)
+        let check = { (expected: Consistency) in
+            let freeze = try workspace.freeze()
+            #expect(freeze.consistency == expected)
+            #expect(try freeze.resume().isHeld)
+        }
+        try check(.quiesced)
+        kill(stranger.pid, SIGUSR1)
+        #expect(await eventually { access("\(workspace.mount)/opened", F_OK) == 0 })
+        try check(.bestEffort)
+        try check(.bestEffort)
+        kill(stranger.pid, SIGUSR2)
+        #expect(await eventually { access("\(workspace.mount)/closed", F_OK) == 0 })
+        try check(.quiesced)
+        withExtendedLifetime(sandbox) {}
+    }
+
+    @Test("An agent's process that has left its cgroup is missed")
+    func escapes() async throws {
+        let workspace = try TestWorkspace()
+        let elsewhere = try TestCgroup(.cgroup2, "elsewhere")
+        let sandbox = try await Sandbox(
+            workspace, "(echo 0 > \(elsewhere.path)/cgroup.procs; cd /; exec sleep 1000) & exec sleep 1000",
+            options: ["--freezer", "cgroup2"])
+        #expect(await eventually { (try? readText("\(elsewhere.path)/cgroup.procs"))?.isEmpty == false })
+        let freeze = try workspace.freeze()
+        #expect(freeze.consistency == .bestEffort)
+        #expect(try freeze.resume().isHeld)
+        let line = try await sandbox.sidecar.line { $0.contains("\"frozen\"") }
+        #expect(line.contains("is not frozen with it"))
+    }
+}

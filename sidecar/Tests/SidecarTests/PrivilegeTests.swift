@@ -1,0 +1,181 @@
+private import Glibc
+import Quiesce
+import RuntimeCore
+import TestSupport
+import Testing
+
+/// The places in which a sidecar has to work: namespaces and capabilities are real, made by unshare(1) and setpriv(1).
+@Suite struct PrivilegeTests {
+    private static let writing = "exec 3>> held; echo dirty >&3; while echo line >> log; do :; done"
+    private static let uid: UInt32 = 4242
+
+    /// A sidecar below a launcher, and what it started; ended by a signal to the sidecar itself.
+    private final class Launched: Sendable {
+        let process: ProgramProcess
+        init(_ script: String) throws {
+            process = try ProgramProcess("sh", at: "/bin/sh", arguments: ["-c", script])
+        }
+
+        /// The sidecar's pid in this PID namespace.
+        var sidecar: CInt? {
+            var next = process.pid
+            for _ in 0..<5 {
+                guard let name = try? readText("/proc/\(next)/comm") else { return nil }
+                if name == "wvs-sidecar\n" { return next }
+                guard let children = try? readText("/proc/\(next)/task/\(next)/children"),
+                    let child = children.split(separator: " ").first.flatMap({ CInt($0) })
+                else { return nil }
+                next = child
+            }
+            return nil
+        }
+
+        func end() async throws -> Int32 {
+            if let sidecar { kill(sidecar, SIGTERM) }
+            return try await process.ended()
+        }
+
+        deinit {
+            if !process.hasEnded {
+                if let sidecar {
+                    kill(sidecar, SIGTERM)
+                    _ = process.wait()
+                }
+            }
+        }
+    }
+
+    /// A workspace whose control directory belongs to another user, and the program where that user can start it.
+    private func workspaceOfOther() async throws -> (workspace: TestWorkspace, program: String, state: String) {
+        let workspace = try TestWorkspace()
+        let program = "\(workspace.mount)/wvs-sidecar"
+        let state = "\(workspace.mount)/state"
+        let setup = try ProgramProcess(
+            "sh", at: "/bin/sh",
+            arguments: [
+                "-c",
+                "cp '\(ProgramProcess.folder)/wvs-sidecar' \(program) && chmod 755 \(program) && mkdir -m 700 \(state) && "
+                    + "chown -R \(Self.uid):\(Self.uid) \(workspace.path)/.wvs \(state)",
+            ])
+        #expect(try await setup.ended() == 0, "\(setup.tail)")
+        return (workspace, program, state)
+    }
+
+    @Test("As PID 1 of a PID namespace it freezes its agent and reaps the orphans")
+    func firstOfNamespace() async throws {
+        let workspace = try TestWorkspace()
+        let orphan = "(sh -c 'echo $$ > orphan; sleep 0.2' &)"
+        let wait = "while [ ! -s orphan ] || [ -e /proc/$(cat orphan) ]; do sleep 0.01; done; echo reaped > reaped"
+        let launched = try Launched(
+            """
+            exec unshare --pid --fork --mount-proc \(ProgramProcess.folder)/wvs-sidecar run \
+            --workspace \(workspace.path) --state-dir \(workspace.mount)/state -- /bin/sh -c '\(orphan.replacing("'", with: "'\\''"))
+            \(wait); \(Self.writing)'
+            """)
+        #expect(await eventually(within: .seconds(30)) { workspace.size("reaped") > 0 && workspace.size("log") > 0 })
+        let freeze = try workspace.freeze()
+        let before = workspace.size("log")
+        #expect(freeze.acknowledgements.values.map(\.method) == [.cgroup2])
+        #expect(freeze.consistency == .quiesced)
+        for _ in 0..<20 { sched_yield() }
+        #expect(workspace.size("log") == before)
+        #expect(try freeze.resume().isHeld)
+        #expect(try await launched.end() == 128 + SIGTERM)
+    }
+
+    @Test("In a container with a delegated cgroup, and no other right, it freezes by cgroup2 and proves it")
+    func delegated() async throws {
+        let (workspace, program, state) = try await workspaceOfOther()
+        let cgroup = try TestCgroup(.cgroup2, "delegated")
+        let user = "--reuid \(Self.uid) --regid \(Self.uid) --clear-groups"
+        let launched = try Launched(
+            """
+            chown -R \(Self.uid) \(cgroup.path) && echo 0 > \(cgroup.path)/cgroup.procs &&
+            exec unshare --cgroup --mount --pid --fork --mount-proc /bin/sh -c 'umount -a -t cgroup,cgroup2
+            mkdir -p \(workspace.mount)/cgroup && mount -t cgroup2 none \(workspace.mount)/cgroup &&
+            exec setpriv \(user) --inh-caps=-all --bounding-set=-all --no-new-privs \(program) run \
+            --workspace \(workspace.path) --state-dir \(state) -- /bin/sh -c "\(Self.writing)"'
+            """)
+        #expect(await eventually(within: .seconds(30)) { workspace.size("log") > 0 }, "\(launched.process.tail)")
+        let freeze = try workspace.freeze()
+        let before = workspace.size("log")
+        let acknowledgement = try #require(freeze.acknowledgements.values.first)
+        #expect(acknowledgement.method == .cgroup2)
+        #expect(acknowledgement.consistency == .quiesced, "\(launched.process.tail)")
+        #expect(acknowledgement.flushedFiles >= 1)
+        for _ in 0..<20 { sched_yield() }
+        #expect(workspace.size("log") == before)
+        #expect(try freeze.resume().isHeld)
+        #expect(try await launched.end() == 128 + SIGTERM)
+    }
+
+    @Test("In a shared PID namespace CAP_KILL and CAP_SYS_PTRACE are enough for another user's agent")
+    func twoCapabilities() async throws {
+        let (workspace, program, state) = try await workspaceOfOther()
+        let agent = try Stranger(
+            in: workspace.live, Self.writing,
+            launcher: ["setpriv", "--reuid", "4243", "--regid", "4243", "--clear-groups"])
+        #expect(await eventually { workspace.size("log") > 0 })
+        let launched = try Launched(
+            """
+            exec setpriv --reuid \(Self.uid) --regid \(Self.uid) --clear-groups --inh-caps=-all,+kill,+sys_ptrace \
+            --ambient-caps=-all,+kill,+sys_ptrace --bounding-set=-all,+kill,+sys_ptrace \
+            \(program) attach --pid \(agent.pid) --workspace \(workspace.path) --state-dir \(state)
+            """)
+        _ = try await launched.process.line { $0.contains("sidecar ready") }
+        let freeze = try workspace.freeze()
+        let before = workspace.size("log")
+        let acknowledgement = try #require(freeze.acknowledgements.values.first)
+        #expect(ProcessState.of(agent.pid) == "T")
+        #expect(acknowledgement.method == .sigstop)
+        #expect(acknowledgement.flushedFiles >= 1)
+        #expect(freeze.openFiles.complete)
+        for _ in 0..<20 { sched_yield() }
+        #expect(workspace.size("log") == before)
+        #expect(try freeze.resume().isHeld)
+        #expect(await eventually { workspace.size("log") > before })
+        #expect(try await launched.end() == 0)
+    }
+
+    @Test("Without any privilege it freezes and flushes its own child, best effort")
+    func unprivileged() async throws {
+        let (workspace, program, state) = try await workspaceOfOther()
+        let launched = try Launched(
+            """
+            exec setpriv --reuid \(Self.uid) --regid \(Self.uid) --clear-groups --inh-caps=-all --bounding-set=-all \
+            \(program) run --workspace \(workspace.path) --state-dir \(state) -- /bin/sh -c '\(Self.writing)'
+            """)
+        #expect(await eventually { workspace.size("log") > 0 }, "\(launched.process.tail)")
+        let freeze = try workspace.freeze()
+        let before = workspace.size("log")
+        let acknowledgement = try #require(freeze.acknowledgements.values.first)
+        #expect(acknowledgement.method == .sigstop)
+        #expect(acknowledgement.flushedFiles >= 1)
+        #expect(acknowledgement.consistency == .bestEffort)
+        #expect(workspace.size("log") == before)
+        #expect(try freeze.resume().isHeld)
+        #expect(await eventually { workspace.size("log") > before })
+        #expect(try await launched.end() == 128 + SIGTERM)
+    }
+
+    @Test("Processes that it may not look into and that could hold the workspace are no proof of quiet")
+    func closedProcesses() async throws {
+        let (workspace, program, state) = try await workspaceOfOther()
+        let cgroup = try TestCgroup(.cgroup2, "closed")
+        let launched = try Launched(
+            """
+            chown -R \(Self.uid) \(cgroup.path) && mkdir \(cgroup.path)/agent && chown -R \(Self.uid) \(cgroup.path) &&
+            exec setpriv --reuid \(Self.uid) --regid \(Self.uid) --clear-groups --inh-caps=-all --bounding-set=-all \
+            \(program) attach --cgroup \(cgroup.path)/agent --workspace \(workspace.path) --state-dir \(state)
+            """)
+        _ = try await launched.process.line { $0.contains("sidecar ready") }
+        let freeze = try workspace.freeze()
+        #expect(freeze.acknowledgements.values.map(\.method) == [.cgroup2])
+        #expect(freeze.consistency == .bestEffort)
+        #expect(try freeze.resume().isHeld)
+        let line = try await launched.process.line { $0.contains("\"frozen\"") }
+        #expect(line.contains("may not be looked into"))
+        #expect(try await launched.end() == 0)
+        rmdir("\(cgroup.path)/agent")
+    }
+}

@@ -1,0 +1,51 @@
+private import Glibc
+import Quiesce
+import RuntimeCore
+import TestSupport
+import Testing
+
+/// `wvs-sidecar scan`: whoever works in the workspace.
+@Suite struct ScanTests {
+    @Test("Whoever works in a live tree, holds a file of it open or maps one is stopped; nobody else is")
+    func stopsHolders() async throws {
+        let workspace = try TestWorkspace()
+        for name in ["held", "mapped"] {
+            close(open("\(workspace.live)/\(name)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
+        }
+        #expect(truncate("\(workspace.live)/mapped", 4096) == 0)
+        let map = """
+            exec python3 -c 'import mmap, os, time
+            f = os.open("\(workspace.live)/mapped", os.O_RDWR); m = mmap.mmap(f, 4096); os.close(f)
+            open("\(workspace.live)/ready", "w").write("x"); time.sleep(1000)'
+            """
+        let holders = [
+            try Stranger(in: workspace.live, "while :; do :; done"),
+            try Stranger(in: workspace.mount, "exec 3< \(workspace.live)/held; while :; do :; done"),
+            try Stranger(in: workspace.mount, map),
+        ]
+        let bystander = try Stranger(in: workspace.path, "while :; do sleep 0.01; done")
+        #expect(await eventually(within: .seconds(30)) { workspace.size("ready") > 0 })
+        let attached = try await Attached(workspace, ["scan"])
+        let freeze = try workspace.freeze()
+        for holder in holders { #expect(ProcessState.of(holder.pid) == "T") }
+        #expect(ProcessState.of(bystander.pid) != "T")
+        #expect(freeze.acknowledgements.values.map(\.method) == [.sigstop])
+        #expect(freeze.acknowledgements.values.map(\.processes) == [3])
+        #expect(freeze.consistency == .bestEffort)
+        #expect(try freeze.resume().isHeld)
+        #expect(await eventually { holders.allSatisfy { ProcessState.of($0.pid) != "T" } })
+        withExtendedLifetime(attached) {}
+    }
+
+    @Test("A sidecar killed during a scan's freeze leaves nobody stopped")
+    func killed() async throws {
+        let workspace = try TestWorkspace()
+        let holder = try Stranger(in: workspace.live, "while :; do :; done")
+        let attached = try await Attached(workspace, ["scan"])
+        let freeze = try workspace.freeze(lease: .seconds(60))
+        #expect(ProcessState.of(holder.pid) == "T")
+        attached.sidecar.end(SIGKILL)
+        #expect(await eventually { ProcessState.of(holder.pid) != "T" })
+        freeze.abandon()
+    }
+}
