@@ -55,7 +55,7 @@ package enum SidecarMain {
         case "node":
             return try NodeProgram(try NodeSettings.parse(arguments, environment: environment)).run()
         case "status":
-            return try StatusProgram.run(try ProbeSettings.status(arguments, environment: environment))
+            return StatusProgram.run(try ProbeSettings.status(arguments, environment: environment))
         case "healthcheck":
             return HealthcheckProgram.run(try ProbeSettings.healthcheck(arguments, environment: environment))
         case "--version":

@@ -7,7 +7,8 @@ import Testing
 /// `wvs-sidecar node` as a process.
 @Suite struct NodeTests {
     private func node(_ workspace: TestWorkspace) async throws -> ProgramProcess {
-        let node = try ProgramProcess("wvs-sidecar", arguments: ["node", "--root", workspace.mount])
+        let node = try ProgramProcess(
+            "wvs-sidecar", arguments: ["node", "--root", workspace.mount, "--state-dir", "\(workspace.mount)/state"])
         _ = try await node.line { $0.contains("serving a workspace") && $0.contains(workspace.wsid) }
         return node
     }
@@ -71,7 +72,9 @@ import Testing
     func two() async throws {
         let workspace = try TestWorkspace()
         let nodes = try (0..<2).map { _ in
-            try ProgramProcess("wvs-sidecar", arguments: ["node", "--root", workspace.mount])
+            try ProgramProcess(
+                "wvs-sidecar",
+                arguments: ["node", "--root", workspace.mount, "--state-dir", "\(workspace.mount)/state"])
         }
         let pids = { try Participant.others(than: "", controlDirectory: workspace.control).map(\.registration?.pid) }
         #expect(try await eventually { try pids().count == 1 })

@@ -60,10 +60,16 @@ import Testing
     @Test("A workspace that the node serves is healthy")
     func node() async throws {
         let workspace = try TestWorkspace()
-        let node = try ProgramProcess("wvs-sidecar", arguments: ["node", "--root", workspace.mount])
+        let state = "\(workspace.mount)/state"
+        let node = try ProgramProcess(
+            "wvs-sidecar", arguments: ["node", "--root", workspace.mount, "--state-dir", state])
         _ = try await node.line { $0.contains("serving a workspace") }
         let health = try await probe("healthcheck", workspace)
         #expect(health.status == 0, "\(health.text)")
+        // As a container's probe asks, which knows no workspace.
+        #expect(try await output("wvs-sidecar", ["healthcheck"], environment: ["WVS_STATE_DIR": state]).status == 0)
+        node.end(SIGKILL)
+        #expect(try await output("wvs-sidecar", ["healthcheck"], environment: ["WVS_STATE_DIR": state]).status == 1)
     }
 
     @Test("What is no workspace is no workspace for either")

@@ -10,18 +10,29 @@ import RuntimeCore
 enum HealthcheckProgram {
     /// - Returns: 0 for healthy, 1 for unhealthy; the reason is printed.
     static func run(_ settings: ProbeSettings) -> CInt {
+        let machine = WorkspaceStatus.Machine(settings)
         do {
-            let status = try WorkspaceStatus(settings)
-            if let problem = try problem(status) ?? overdue(status, settings) {
-                print("unhealthy: \(problem)")
-                return 1
+            var summaries: [String] = []
+            for node in machine.nodes {
+                if let problem = problem(node) { return unhealthy(problem) }
+                summaries.append(node.condition)
             }
-            print("healthy: \(summary(status))")
+            for path in machine.workspaces {
+                let status = try WorkspaceStatus(path, stateDirectory: settings.stateDirectory)
+                if let problem = try problem(status) ?? overdue(status, settings) { return unhealthy(problem) }
+                summaries.append(summary(status))
+            }
+            if summaries.isEmpty { return unhealthy("no sidecar has a state file in \(settings.stateDirectory)") }
+            print("healthy: \(summaries.joined(separator: "; "))")
             return 0
         } catch {
-            print("unhealthy: \(error)")
-            return 1
+            return unhealthy(String(describing: error))
         }
+    }
+
+    private static func unhealthy(_ problem: String) -> CInt {
+        print("unhealthy: \(problem)")
+        return 1
     }
 
     /// What is wrong at first sight.
@@ -32,15 +43,23 @@ enum HealthcheckProgram {
             guard let dead = status.local.last else { return "no sidecar of this workspace runs on this machine" }
             return "the sidecar has died: pid \(dead.note.pid)"
         }
-        if sidecar.isStopped { return "the sidecar is stopped: pid \(sidecar.note.pid)" }
-        if sidecar.state.map({ [UInt8(ascii: "Z"), UInt8(ascii: "X")].contains($0) }) ?? true {
-            return "the sidecar has ended: pid \(sidecar.note.pid)"
-        }
-        if !sidecar.hasGuardian { return "the sidecar has no guardian: pid \(sidecar.note.pid)" }
+        if let problem = problem(sidecar) { return problem }
         guard let registered = status.sidecar(sidecar.note.sidecar) else {
             return "the sidecar is not registered in the workspace: \(sidecar.note.sidecar)"
         }
         if !registered.isLiving { return "the sidecar has lost the lock on its registration: \(registered.id)" }
+        return nil
+    }
+
+    /// What is wrong with a process that has a state file.
+    private static func problem(_ sidecar: WorkspaceStatus.Local) -> String? {
+        guard let state = sidecar.state, ![UInt8(ascii: "Z"), UInt8(ascii: "X")].contains(state) else {
+            return "the sidecar has died: pid \(sidecar.note.pid)"
+        }
+        if sidecar.isStopped { return "the sidecar is stopped: pid \(sidecar.note.pid)" }
+        if sidecar.note.mode != .node, !sidecar.hasGuardian {
+            return "the sidecar has no guardian: pid \(sidecar.note.pid)"
+        }
         return nil
     }
 
@@ -55,7 +74,8 @@ enum HealthcheckProgram {
             usleep(5000)
             if ThreadRuns.counts(of: sidecar.note.pid) != before { return nil }
         }
-        guard unanswered(sidecar, try WorkspaceStatus(settings)) == epoch else { return nil }
+        let later = try WorkspaceStatus(status.path, stateDirectory: settings.stateDirectory)
+        guard unanswered(sidecar, later) == epoch else { return nil }
         return "the sidecar does not answer the request of epoch \(epoch): pid \(sidecar.note.pid)"
     }
 

@@ -37,7 +37,16 @@ final class NodeProgram {
     ///
     /// - Returns: the exit status to leave with.
     func run() throws -> CInt {
-        defer { for seat in seats.values { seat.leave() } }
+        let notes = SuccessionNotes()
+        _ = notes.open(
+            directory: settings.stateDirectory, wsid: StateFile.nodeName,
+            StateFile.Note(
+                sidecar: SidecarIdentity.make(), mode: .node, method: "none", workspace: root, guardian: 0, cgroup: nil,
+                hasMadeCgroup: false), logger)
+        defer {
+            for seat in seats.values { seat.leave() }
+            notes.close(logger)
+        }
         logger.info("node ready", [.path: LogValue(root), .state: isNoticed ? "inotify" : "poll"])
         var poll = PollSet([signals.raw, watch?.descriptor ?? -1])
         try discover()

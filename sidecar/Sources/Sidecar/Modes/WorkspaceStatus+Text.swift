@@ -76,6 +76,7 @@ extension WorkspaceStatus.Local {
 
     var condition: String {
         guard let state else { return "dead, was pid \(note.pid)" }
+        if note.mode == .node { return "node, pid \(note.pid), \(processState(state))" }
         let guardian = hasGuardian ? "guardian \(note.guardian)" : "WITHOUT GUARDIAN"
         return "\(note.mode.rawValue) by \(note.method), pid \(note.pid), \(processState(state)), \(guardian)"
     }

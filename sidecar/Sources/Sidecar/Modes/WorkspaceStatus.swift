@@ -35,9 +35,9 @@ struct WorkspaceStatus {
     let local: [Local]
 
     /// - Throws: where there is no workspace.
-    init(_ settings: ProbeSettings) throws(SidecarError) {
-        guard let workspace = try Workspace(at: settings.workspace) else {
-            throw SidecarError(.workspace, "\(settings.workspace) is not there, or not a whole workspace yet")
+    init(_ given: String, stateDirectory: String) throws(SidecarError) {
+        guard let workspace = try Workspace(at: given) else {
+            throw SidecarError(.workspace, "\(given) is not there, or not a whole workspace yet")
         }
         path = workspace.path
         wsid = workspace.wsid
@@ -51,8 +51,26 @@ struct WorkspaceStatus {
             problem = String(describing: error)
         }
         // No folder, no sidecar.
-        let files = (try? StateFile.files(directory: settings.stateDirectory, wsid: workspace.wsid)) ?? []
+        let files = (try? StateFile.files(directory: stateDirectory, wsid: workspace.wsid)) ?? []
         local = files.compactMap { $0.note.map(Local.init) }.sorted { $0.note.startTime < $1.note.startTime }
+    }
+
+    /// What is known of a machine from its state files.
+    struct Machine {
+        /// Paths.
+        let workspaces: [String]
+        let nodes: [Local]
+
+        init(_ settings: ProbeSettings) {
+            if let workspace = settings.workspace {
+                (workspaces, nodes) = ([workspace], [])
+                return
+            }
+            let files = (try? StateFile.files(directory: settings.stateDirectory, wsid: nil)) ?? []
+            let notes = files.compactMap(\.note)
+            workspaces = Set(notes.filter { $0.mode != .node }.map(\.workspace)).sorted()
+            nodes = notes.filter { $0.mode == .node }.map(Local.init)
+        }
     }
 
     var document: ControlDocument? { view?.reading.document }

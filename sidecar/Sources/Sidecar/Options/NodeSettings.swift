@@ -4,6 +4,7 @@ import RuntimeCore
 struct NodeSettings {
     var root: String
     var pollInterval: Duration
+    var stateDirectory: String
     var logLevel: Logger.Level
 
     /// - Parameter arguments: those after `node`.
@@ -16,7 +17,8 @@ struct NodeSettings {
         let settings = NodeSettings(
             root: reader.string(
                 "WVS_ROOT", expected: "a folder, such as /mnt/ws", "the folder that holds the workspaces, <mount>"),
-            pollInterval: SidecarSettings.pollInterval(&reader), logLevel: reader.logLevel())
+            pollInterval: SidecarSettings.pollInterval(&reader),
+            stateDirectory: SidecarSettings.stateDirectory(&reader, environment), logLevel: reader.logLevel())
         try reader.finish()
         return settings
     }

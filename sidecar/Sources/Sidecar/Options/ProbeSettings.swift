@@ -2,7 +2,8 @@ import RuntimeCore
 
 /// What `wvs-sidecar status` and `wvs-sidecar healthcheck` are told.
 struct ProbeSettings: Sendable {
-    var workspace: String
+    /// Nil for all that have a state file.
+    var workspace: String?
     var stateDirectory: String
     /// Of `status`.
     var asJSON: Bool
@@ -38,8 +39,10 @@ struct ProbeSettings: Sendable {
         return settings
     }
 
-    private static func workspace(_ reader: inout SettingsReader) -> String {
-        reader.string(
-            "WVS_WORKSPACE", expected: "a folder, such as /mnt/ws/agent-1", "the workspace's folder, <mount>/<wsid>")
+    private static func workspace(_ reader: inout SettingsReader) -> String? {
+        let path = reader.string(
+            "WVS_WORKSPACE", default: "", expected: "a folder, such as /mnt/ws/agent-1",
+            "the workspace's folder, <mount>/<wsid>; all of this machine's sidecars where it is not given")
+        return path.isEmpty ? nil : path
     }
 }

@@ -113,8 +113,11 @@ struct StateFile {
         return dead.sorted { $0.startTime < $1.startTime }.map(\.sidecar)
     }
 
-    /// The state files of a workspace, of the living and the dead.
-    static func files(directory: String, wsid: String) throws(SystemError) -> [(path: String, note: Note?)] {
+    /// What a node's file has in place of a wsid.
+    static let nodeName = "@node"
+
+    /// The state files of a workspace, or of all, of the living and the dead.
+    static func files(directory: String, wsid: String?) throws(SystemError) -> [(path: String, note: Note?)] {
         guard let stream = opendir(directory) else { throw SystemError("opendir", directory) }
         defer { closedir(stream) }
         var result: [(path: String, note: Note?)] = []
@@ -123,7 +126,9 @@ struct StateFile {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             // A wsid holds no dot.
-            guard name.hasSuffix(".json"), name.split(separator: ".").first.map(String.init) == wsid else { continue }
+            guard name.hasSuffix(".json"), let owner = name.split(separator: ".").first,
+                wsid == nil || wsid == String(owner)
+            else { continue }
             result.append(("\(directory)/\(name)", Note(at: "\(directory)/\(name)")))
         }
         return result
