@@ -7,7 +7,7 @@ import Testing
 /// Who writes although everyone else stands still.
 @Suite struct OutsiderTests {
     /// Gives the receipt of a freeze of somebody else's agent while `script` runs outside it.
-    private func consistency(beside script: String, then next: String? = nil) async throws -> Consistency {
+    private func consistency(beside script: String) async throws -> Consistency {
         let workspace = try TestWorkspace()
         let sandbox = try await Sandbox(workspace, "exec sleep 1000")
         close(open("\(workspace.live)/file", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
@@ -24,18 +24,22 @@ import Testing
 
     @Test("A shared writable mapping whose descriptor is closed counts; a private or read-only one does not")
     func mappings() async throws {
+        // Python's own mmap keeps a descriptor.
         let python = """
-            export FILE READY; exec python3 -c 'import mmap, os, time
-            f = os.open(os.environ["FILE"], FLAGS); m = mmap.mmap(f, 4096, SHARING); os.close(f)
+            export FILE READY; exec python3 -c 'import ctypes, os, time
+            libc = ctypes.CDLL(None); libc.mmap.restype = ctypes.c_void_p
+            f = os.open(os.environ["FILE"], FLAGS)
+            libc.mmap(None, ctypes.c_size_t(4096), PROTECTION, SHARING, f, ctypes.c_long(0)); os.close(f)
             open(os.environ["READY"], "w"); time.sleep(1000)'
             """
-        for (flags, sharing, expected) in [
-            ("os.O_RDWR", "mmap.MAP_SHARED", Consistency.bestEffort),
-            ("os.O_RDWR", "mmap.MAP_PRIVATE", .quiesced),
-            ("os.O_RDONLY", "mmap.MAP_SHARED, mmap.PROT_READ", .quiesced),
+        // PROT_READ is 1, with PROT_WRITE 3; MAP_SHARED is 1, MAP_PRIVATE 2. What was opened for writing can become writable.
+        for (flags, protection, sharing, expected) in [
+            ("os.O_RDWR", "3", "1", Consistency.bestEffort), ("os.O_RDWR", "1", "1", .bestEffort),
+            ("os.O_RDWR", "3", "2", .quiesced), ("os.O_RDONLY", "1", "1", .quiesced),
         ] {
-            let script = python.replacing("FLAGS", with: flags).replacing("SHARING", with: sharing)
-            #expect(try await consistency(beside: script) == expected, "\(flags) \(sharing)")
+            let script = python.replacing("FLAGS", with: flags).replacing("PROTECTION", with: protection)
+                .replacing("SHARING", with: sharing)
+            #expect(try await consistency(beside: script) == expected, "\(flags) \(protection) \(sharing)")
         }
     }
 

@@ -14,8 +14,10 @@ import Testing
         }
         #expect(truncate("\(workspace.live)/mapped", 4096) == 0)
         let map = """
-            exec python3 -c 'import mmap, os, time
-            f = os.open("\(workspace.live)/mapped", os.O_RDWR); m = mmap.mmap(f, 4096); os.close(f)
+            exec python3 -c 'import ctypes, os, time
+            libc = ctypes.CDLL(None); libc.mmap.restype = ctypes.c_void_p
+            f = os.open("\(workspace.live)/mapped", os.O_RDWR)
+            libc.mmap(None, ctypes.c_size_t(4096), 3, 1, f, ctypes.c_long(0)); os.close(f)
             open("\(workspace.live)/ready", "w").write("x"); time.sleep(1000)'
             """
         let holders = [

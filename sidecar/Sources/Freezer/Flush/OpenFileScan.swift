@@ -45,7 +45,13 @@ struct OpenFileScan {
 
     private mutating func visitDescriptors(of process: ProcessID, thread: ProcessID) throws(SystemError) {
         let folder = "/proc/\(process)/task/\(thread)/fd"
-        let directory = try ProcFS.open(folder, CInt(O_RDONLY) | CInt(O_DIRECTORY))
+        let directory: FileDescriptor
+        do {
+            directory = try ProcFS.open(folder, CInt(O_RDONLY) | CInt(O_DIRECTORY))
+        } catch {
+            guard error.errno == EACCES else { throw error }
+            return try takeDescriptors(of: process, thread: thread)
+        }
         for number in try ProcFS.numbers(folder) {
             let name = String(number)
             // The link's own mode tells how the file was opened and costs no visit to the file's file system.
@@ -58,6 +64,17 @@ struct OpenFileScan {
             guard file.isRegular, devices.contains(file.identity.device) else { continue }
             let source = FileSource.descriptor(process: process, thread: thread, number: number)
             note(file.identity, source) { ProcFS.target(name, in: directory.raw) ?? "\(folder)/\(name)" }
+        }
+    }
+
+    private mutating func takeDescriptors(of process: ProcessID, thread: ProcessID) throws(SystemError) {
+        var taken: [TakenDescriptor] = []
+        try TakenDescriptor.forEach(process, thread) { taken.append($0) }
+        for descriptor in taken where descriptor.isOpenForWriting {
+            if descriptor.file.isNameless, descriptor.path == "anon_inode:[io_uring]" { hidden.append(process) }
+            guard descriptor.file.isRegular, devices.contains(descriptor.file.identity.device) else { continue }
+            let source = FileSource.descriptor(process: process, thread: thread, number: descriptor.number)
+            note(descriptor.file.identity, source) { descriptor.path ?? "descriptor \(descriptor.number)" }
         }
     }
 

@@ -67,7 +67,13 @@ struct HolderQuery {
 
     private mutating func opened(by process: ProcessID, _ thread: ProcessID) throws(SystemError) -> String? {
         let folder = "/proc/\(process)/task/\(thread)/fd"
-        let directory = try ProcFS.open(folder, CInt(O_RDONLY) | CInt(O_DIRECTORY))
+        let directory: FileDescriptor
+        do {
+            directory = try ProcFS.open(folder, CInt(O_RDONLY) | CInt(O_DIRECTORY))
+        } catch {
+            guard error.errno == EACCES else { throw error }
+            return try taken(from: process, thread)
+        }
         for number in try ProcFS.numbers(folder) {
             let name = String(number)
             // The link's own mode tells how the file was opened and costs no visit to the file's file system.
@@ -81,6 +87,22 @@ struct HolderQuery {
         }
         return nil
     }
+
+    /// As `opened`, where the list of descriptors is closed to us.
+    private mutating func taken(from process: ProcessID, _ thread: ProcessID) throws(SystemError) -> String? {
+        var paths: [String] = []
+        let query = self
+        try TakenDescriptor.forEach(process, thread) { descriptor in
+            guard query.interest != .writing || descriptor.isOpenForWriting, query.counts(descriptor.file),
+                query.devices.contains(descriptor.file.identity.device), let path = descriptor.path
+            else { return }
+            paths.append(path)
+        }
+        // A taken descriptor is named as this process sees it.
+        return paths.first { place(of: $0, in: getpid()).map(isInArea) ?? false }
+    }
+
+    private func isInArea(_ place: WorkspaceFiles.Place) -> Bool { area.map(place.isBelow) ?? false }
 
     private func counts(_ file: FileStatus) -> Bool {
         switch interest {
@@ -127,12 +149,18 @@ struct HolderQuery {
 
     private mutating func place(of link: String, by thread: ProcessID) -> (target: String, place: WorkspaceFiles.Place)?
     {
-        guard let target = ProcFS.target(link), target.hasPrefix("/") else { return nil }
+        guard let target = ProcFS.target(link) else { return nil }
+        return place(of: target, in: thread).map { (target, $0) }
+    }
+
+    /// Where a path lies that a process sees.
+    private mutating func place(of target: String, in thread: ProcessID) -> WorkspaceFiles.Place? {
+        guard target.hasPrefix("/") else { return nil }
         let space = ProcFS.target("/proc/\(thread)/ns/mnt") ?? ""
         if tables[space] == nil { tables[space] = try? MountTable(process: String(thread)) }
         let deleted = " (deleted)"
         let path = target.hasSuffix(deleted) ? String(target.dropLast(deleted.count)) : target
-        return tables[space]?.place(of: path).map { (target, $0) }
+        return tables[space]?.place(of: path)
     }
 
     /// Whether a process that keeps its files to itself has the area mounted. The mount table can be read without any right
