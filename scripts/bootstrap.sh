@@ -20,6 +20,7 @@ packages=(
   libyaml-dev                              # its YAML
   postgresql                               # the database of demo and tests
   xfsprogs btrfs-progs e2fsprogs           # file systems on loop devices
+  groff-base                               # checks the manual page
   attr acl util-linux procps               # tests of tree fidelity, runuser
   python3 python3-grpcio python3-protobuf  # an independent gRPC client, for a test
   python3-yaml python3-jsonschema          # openapi.yaml against what the service answers

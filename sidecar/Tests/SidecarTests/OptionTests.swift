@@ -37,10 +37,19 @@ import Testing
         #expect(OnSwitch("hup") == nil)
     }
 
+    @Test("The manual page is set without a warning")
+    func typesets() async throws {
+        let groff = try ProgramProcess("groff", at: "/usr/bin/groff", arguments: ["-man", "-ww", "-z", Self.page])
+        #expect(try await groff.ended() == 0)
+        #expect(groff.lines.isEmpty, "\(groff.tail)")
+    }
+
+    private static let page =
+        "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/wvs-sidecar.8"
+
     @Test("The manual page and --help name the same options, variables and defaults", arguments: modes)
     func manual(mode: String) async throws {
-        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        let page = try readText("/\(root)/wvs-sidecar.8").replacing("\\-", with: "-")
+        let page = try readText(Self.page).replacing("\\-", with: "-")
         let help = try await output("wvs-sidecar", [mode, "--help"])
         #expect(help.status == 0)
         let section = try #require(page.components(between: ".SS \(mode)\n", and: ".S"), "no section on \(mode)")
