@@ -45,11 +45,7 @@ struct OpenFileScan {
 
     private mutating func visitDescriptors(of process: ProcessID, thread: ProcessID) throws(SystemError) {
         let folder = "/proc/\(process)/task/\(thread)/fd"
-        let directory: FileDescriptor
-        do {
-            directory = try ProcFS.open(folder, CInt(O_RDONLY) | CInt(O_DIRECTORY))
-        } catch {
-            guard error.errno == EACCES else { throw error }
+        guard let directory = try ProcFS.openList(folder) else {
             return try takeDescriptors(of: process, thread: thread)
         }
         for number in try ProcFS.numbers(folder) {

@@ -67,11 +67,7 @@ struct HolderQuery {
 
     private mutating func opened(by process: ProcessID, _ thread: ProcessID) throws(SystemError) -> String? {
         let folder = "/proc/\(process)/task/\(thread)/fd"
-        let directory: FileDescriptor
-        do {
-            directory = try ProcFS.open(folder, CInt(O_RDONLY) | CInt(O_DIRECTORY))
-        } catch {
-            guard error.errno == EACCES else { throw error }
+        guard let directory = try ProcFS.openList(folder) else {
             return try taken(from: process, thread)
         }
         for number in try ProcFS.numbers(folder) {
@@ -99,10 +95,11 @@ struct HolderQuery {
             paths.append(path)
         }
         // A taken descriptor is named as this process sees it.
-        return paths.first { place(of: $0, in: getpid()).map(isInArea) ?? false }
+        for path in paths {
+            if let area, let found = place(of: path, in: getpid()), found.isBelow(area) { return path }
+        }
+        return nil
     }
-
-    private func isInArea(_ place: WorkspaceFiles.Place) -> Bool { area.map(place.isBelow) ?? false }
 
     private func counts(_ file: FileStatus) -> Bool {
         switch interest {

@@ -23,6 +23,15 @@ package enum ProcFS {
         FileDescriptor(owning: try systemCall("openat", path) { wvs_openat(directory, path, flags | O_CLOEXEC, 0) })
     }
 
+    /// Opens a directory of /proc; nil where its owner keeps it to itself.
+    static func openList(_ path: String) throws(SystemError) -> FileDescriptor? {
+        do {
+            return try open(path, CInt(O_RDONLY) | CInt(O_DIRECTORY))
+        } catch  where error.errno == EACCES {
+            return nil
+        }
+    }
+
     /// A process, thread or descriptor in a directory of /proc.
     struct Entry {
         let number: CInt
