@@ -25,7 +25,7 @@ while forged < rounds:
     for sidecar in document["expects"]:
         document["acks"][sidecar] = {
             "nonce": "forged", "method": "cgroup2", "consistency": "quiesced", "processes": 1, "threads": 1, "flushed_files": 0,
-            "freeze_ms": 0.1, "flush_ms": 0.1, "frozen_at": document["timestamp"], "held": None,
+            "freeze_ms": 0.1, "flush_ms": 0.1, "frozen_at": document["timestamp"], "held": None, "old_tree": [],
         }
     file = os.open(control, os.O_WRONLY)
     os.pwrite(file, json.dumps(document, separators=(",", ":")).encode().ljust(4096), 0)
