@@ -1,11 +1,13 @@
 private import CShims
 private import Glibc
+private import Synchronization
 
 /// Tells synchronous work to stop: a flag to look at, and a descriptor for `poll(2)`.
 package final class Cancellation: Sendable {
     /// Readable once cancelled; never read from it.
     package let descriptor: CInt
-    private let flag = Mutex(false)
+    // Looked at for each entry of a tree, by all threads at once.
+    private let flag = Atomic(false)
 
     package init() throws(SystemError) {
         descriptor = try systemCall("eventfd") { eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK)) }
@@ -13,17 +15,14 @@ package final class Cancellation: Sendable {
 
     deinit { close(descriptor) }
 
-    package var isCancelled: Bool { flag.withLock { $0 } }
+    package var isCancelled: Bool { flag.load(ordering: .acquiring) }
 
     /// Cancels; again does nothing.
     package func cancel() {
-        flag.withLock { flag in
-            guard !flag else { return }
-            flag = true
-            var one: UInt64 = 1
-            // Cannot fail: the counter is 0 and the descriptor lives as long as this object.
-            _ = write(descriptor, &one, 8)
-        }
+        guard !flag.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        var one: UInt64 = 1
+        // Cannot fail: the counter is 0 and the descriptor lives as long as this object.
+        _ = write(descriptor, &one, 8)
     }
 
     /// Throws `CancellationError` once cancelled.

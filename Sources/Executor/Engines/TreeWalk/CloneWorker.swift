@@ -74,15 +74,23 @@ final class CloneWorker {
     }
 
     private func clone(_ batch: EntryBatch, of directory: CloneDirectory, _ pair: DirectoryPair) throws {
-        defer { report() }
+        var shown = tally.entries
+        defer {
+            walk.progress.add(tally.entries - shown)
+            report()
+        }
         var cursor = directory.known.map { CaptureCursor($0, at: batch.ordinal) }
         try batch.forEach { name, kind in
             try checkCancellation()
             let known = cursor?.take(name)
             do {
-                try clone(name, kind, known, in: directory, pair)
+                let isMade = try clone(name, kind, known, in: directory, pair)
                 tally.entries += 1
-                walk.progress.add(1)
+                // A look at an entry takes no longer than to say so.
+                if isMade || tally.entries - shown == 32 {
+                    walk.progress.add(tally.entries - shown)
+                    shown = tally.entries
+                }
             } catch  where isFirst && meansChanged(error) {
                 // It is left to the second phase, and so is what came of its name.
             }
@@ -94,23 +102,25 @@ final class CloneWorker {
         }
     }
 
+    /// - Returns: false where the entry was good as it is.
     private func clone(
         _ name: UnsafePointer<CChar>, _ listed: EntryBatch.Kind, _ known: CapturedEntry?, in directory: CloneDirectory,
         _ pair: DirectoryPair
-    ) throws {
+    ) throws -> Bool {
         let kind = listed == .unknown ? try self.kind(of: name, in: directory.tree, pair) : listed
         if kind == .directory { return try enter(name, known, in: directory, pair) }
-        if let known, try isGood(known, name, in: directory.tree, pair) { return }
+        if let known, try isGood(known, name, in: directory.tree, pair) { return false }
         if second != nil { tally.renewed += 1 }
         if directory.known != nil { try makeRoom(for: name, known, in: directory, pair) }
         let stamp =
             try kind == .file ? cloneFile(name, in: directory.tree, pair) : cloneSpecial(name, in: directory.tree, pair)
         if let stamp { recorder.add(name, stamp) }
+        return true
     }
 
     private func enter(
         _ name: UnsafePointer<CChar>, _ known: CapturedEntry?, in directory: CloneDirectory, _ pair: DirectoryPair
-    ) throws {
+    ) throws -> Bool {
         let child = known?.child
         if child == nil {
             if second != nil { tally.renewed += 1 }
@@ -123,6 +133,7 @@ final class CloneWorker {
         if let capture { recorder.add(name, directory: capture) }
         let tree = TreeDirectory(name, in: directory.tree, handles: walk.handles)
         crew.push(.directory(CloneDirectory(tree, known: child, capture: capture)))
+        return child == nil
     }
 
     /// Whoever ends the last piece of a directory gives it its attributes. The root waits for the whole tree.
