@@ -35,6 +35,7 @@ let package = Package(
         .systemLibrary(name: "CJansson"),
         .systemLibrary(name: "CCurl"),
         .systemLibrary(name: "CYAML"),
+        .systemLibrary(name: "CNcurses"),
         .systemLibrary(name: "CInotifyTools", path: "sidecar/Sources/CInotifyTools"),
 
         // Ground: what every program shares; the sidecar takes only RuntimeCore.
@@ -65,7 +66,7 @@ let package = Package(
             ]),
         library(
             "Executor", ["CShims", "ExecutorRPC", "GRPCTransport", "HTTPServer", "Quiesce", "Runtime", "RuntimeCore"]),
-        library("Commands", ["CCurl", "CYAML", "JSON", "Model", "Runtime", "RuntimeCore"]),
+        library("Commands", ["CCurl", "CNcurses", "CShims", "CYAML", "JSON", "Model", "Runtime", "RuntimeCore"]),
 
         program("wvs-api", ["API", "Runtime", "RuntimeCore"]),
         program("wvs-worker", ["Worker", "Runtime", "RuntimeCore"]),

@@ -17,7 +17,7 @@ packages=(
   libjansson-dev                           # strict JSON
   libssl-dev                               # SHA-256
   libcurl4-openssl-dev                     # wvsctl's HTTP client
-  libyaml-dev                              # its YAML
+  libyaml-dev libncurses-dev               # its YAML, its full-screen view
   postgresql                               # the database of demo and tests
   xfsprogs btrfs-progs e2fsprogs           # file systems on loop devices
   groff-base                               # checks the manual page
@@ -29,6 +29,7 @@ packages=(
   prometheus                               # promtool check metrics
   spin                                     # make model
   iproute2                                 # network namespaces, for cut links in scripts/chaos.sh
+  victoria-metrics                         # the metrics store of make up, and vmagent
   shellcheck jq curl
 )
 

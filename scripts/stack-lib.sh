@@ -127,6 +127,24 @@ stack_start() {
   API_URL=http://$(listening "$dir" api api)
 }
 
+# VictoriaMetrics and vmagent with the shipped scrape configuration, for `wvsctl obs`; sets METRICS_URL.
+stack_metrics() {
+  local dir=$1 port=$2 name
+  sed -e "s/wvs-api:9090/$(listening "$dir" api metrics)/; s/wvs-worker:9091/$(listening "$dir" worker metrics)/" \
+    -e "s/executor:9092/$(listening "$dir" executor metrics)/; s/scrape_interval: .*/scrape_interval: 2s/" \
+    deploy/metrics/vmagent.yml > "$dir/vmagent.yml"
+  stack_spawn "$dir" victoria-metrics victoria-metrics -storageDataPath="$dir/metrics" -httpListenAddr="127.0.0.1:$port"
+  stack_spawn "$dir" vmagent vmagent -promscrape.config="$dir/vmagent.yml" -httpListenAddr="127.0.0.1:$((port + 1))" \
+    -remoteWrite.url="http://127.0.0.1:$port/api/v1/write" -remoteWrite.tmpDataPath="$dir/vmagent"
+  wait_for "the metrics store" curl -sf -o "$dir/log/health.out" "http://127.0.0.1:$port/health"
+  for name in victoria-metrics vmagent; do
+    # Another program may have answered on that port.
+    stack_alive "$dir" "$name" || { tail -n 3 "$dir/log/$name.log" >&2; return 1; }
+  done
+  # shellcheck disable=SC2034 # for the caller
+  METRICS_URL=http://127.0.0.1:$port
+}
+
 # Ends one process: SIGTERM, and SIGKILL if ten seconds later it still runs.
 end_process() {
   local pid=$1 started=$2 tries=0

@@ -19,6 +19,7 @@ up() {
   WVS_PORT=${WVS_PORT:-8080} stack_start "$dir" "$(realpath "$bin")"
   # Workspaces without an agent are answered for by the node's sidecar.
   stack_spawn "$dir" sidecar "$(realpath "$bin")/wvs-sidecar" node --root "$MOUNT"
+  stack_metrics "$dir" "${WVS_METRICS_PORT:-8428}"
   trap - EXIT
   cat <<TEXT
 WVS is up.
@@ -26,13 +27,15 @@ WVS is up.
   API         $API_URL
   metrics     http://$(listening "$dir" api metrics)/metrics  http://$(listening "$dir" worker metrics)/metrics  http://$(listening "$dir" executor metrics)/metrics
   workspaces  $MOUNT ($ENGINE)
+  store       $METRICS_URL (PromQL, for wvsctl obs)
   database    psql '$DSN'
   logs        $dir/log
 
 Try:
-  $bin/wvsctl workspace create ws-1 --owner me --wait --api-url $API_URL
-  $bin/wvsctl snapshot create ws-1 -m 'my first' --wait --api-url $API_URL
-  $bin/wvsctl snapshot list ws-1 --api-url $API_URL
+  export WVS_API_URL=$API_URL WVS_METRICS_URL=$METRICS_URL
+  $bin/wvsctl workspace create ws-1 --owner me --wait
+  $bin/wvsctl snapshot create ws-1 -m 'my first' --wait
+  $bin/wvsctl obs summary
 
 make down ends it.
 TEXT

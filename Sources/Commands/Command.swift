@@ -34,7 +34,7 @@ struct Command: Sendable {
         auditList,
         obsSummary, obsLatency, obsQueue, obsQuiesce,
         contextList, contextSet, contextUse, contextDelete,
-        completion, version,
+        top, completion, version,
     ]
 
     /// As it is called: `snapshot create`, or `version`.

@@ -5,7 +5,8 @@ extension Command {
     ) { invocation throws(CommandError) in
         let obs = try Observation(invocation)
         let histogram = "wvs_task_duration_seconds"
-        let count = try obs.numbers(obs.rise("\(histogram)_count", by: "op"), by: "op")
+        let count = try obs.numbers(
+            "sum(increase(\(histogram)_count[\(obs.window)])) by (op)", by: "op")
         func quantile(_ quantile: Double) throws(CommandError) -> [String: Double] {
             try obs.numbers(obs.quantile(quantile, histogram, by: "op"), by: "op")
         }

@@ -31,10 +31,9 @@ struct Observation {
         return found
     }
 
-    /// How much a counter rose in the window.
-    func rise(_ counter: String, _ selector: String = "", by label: String? = nil) -> String {
-        let sum = "sum(increase(\(counter)\(selector.isEmpty ? "" : "{\(selector)}")[\(window)]))"
-        return label.map { "\(sum) by (\($0))" } ?? sum
+    /// How much a counter rose in the window; 0 where it has never been counted.
+    func rise(_ counter: String, _ selector: String = "") -> String {
+        "(sum(increase(\(counter)\(selector.isEmpty ? "" : "{\(selector)}")[\(window)])) or vector(0))"
     }
 
     /// A quantile of a histogram of seconds, in milliseconds.
@@ -47,7 +46,7 @@ struct Observation {
     func show(_ values: [(String, Double?, Unit)]) {
         var object = JSONObject()
         for (name, value, _) in values { object[name] = value.map(JSONValue.number) ?? .null }
-        if values.allSatisfy({ $0.1 == nil }) { sayNoData() }
+        if values.first?.1 == nil { sayNoData() }
         guard [.table, .wide].contains(invocation.output.form) else {
             return invocation.output.show(.object(object), View(name: values.first?.0 ?? "", columns: []))
         }

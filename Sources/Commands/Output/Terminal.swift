@@ -15,7 +15,8 @@ struct Terminal {
         case bold = "1"
     }
 
-    private let colorsOutput: Bool
+    /// Whether standard output is painted.
+    let usesColor: Bool
     /// Standard error is a terminal, so that a line may be drawn over.
     let showsProgress: Bool
 
@@ -23,15 +24,15 @@ struct Terminal {
         // https://no-color.org: present and not empty.
         let refused = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
         switch color {
-        case .always: colorsOutput = true
-        case .never: colorsOutput = false
-        case .auto: colorsOutput = !refused && environment["TERM"] != "dumb" && isatty(STDOUT_FILENO) == 1
+        case .always: usesColor = true
+        case .never: usesColor = false
+        case .auto: usesColor = !refused && environment["TERM"] != "dumb" && isatty(STDOUT_FILENO) == 1
         }
         showsProgress = isatty(STDERR_FILENO) == 1 && environment["TERM"] != "dumb"
     }
 
     func paint(_ text: String, _ color: Color) -> String {
-        colorsOutput ? "\u{1b}[\(color.rawValue)m\(text)\u{1b}[0m" : text
+        usesColor ? "\u{1b}[\(color.rawValue)m\(text)\u{1b}[0m" : text
     }
 
     /// A state in the colour of its meaning.
