@@ -33,6 +33,8 @@ package final class TestStack: Sendable {
     /// The sidecars with their agents, in the order of their start.
     package var agents: [ProgramProcess] { state.withLock { $0.agents } }
 
+    package var apiURL: String { "http://\(state.withLock { $0.apiAddress })" }
+
     /// The process of a program that was started.
     package func program(_ name: String) -> ProgramProcess {
         guard let program = state.withLock({ $0.programs[name] }) else {
@@ -210,7 +212,8 @@ package final class TestStack: Sendable {
             environment["WORKER_RETRY_BASE"] = "200ms"
         default:
             environment["WVS_DB_DSN"] = database.dsn
-            environment["WVS_LISTEN_ADDR"] = "127.0.0.1:0"
+            // A restarted API is found where it was.
+            environment["WVS_LISTEN_ADDR"] = state.withLock { $0.apiAddress }.description
         }
         return environment.merging(options.environment[name] ?? [:]) { _, specific in specific }
     }
