@@ -25,7 +25,7 @@ import Testing
     @Test(arguments: [
         (
             "frobnicate",
-            "unknown command 'frobnicate'; there are workspace, snapshot, current, task, audit, obs, context, completion, version"
+            "unknown command 'frobnicate'; there are workspace, snapshot, current, task, audit, obs, context, top, completion, version"
         ),
         ("snapshot frobnicate", "unknown command 'snapshot frobnicate'; snapshot can create, get, list, drop"),
         ("snapshot get ws-1", "SNAPSHOT_ID is missing"), ("workspace get a b", "unexpected argument 'b'"),

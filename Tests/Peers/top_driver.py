@@ -62,6 +62,19 @@ class Terminal:
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         os.kill(self.pid, signal.SIGWINCH)
 
+    def expect_drawn_anew(self, pattern):
+        """For what changes by less than a word: a new size makes it draw everything."""
+        end = time.monotonic() + LIMIT
+        lines = 24
+        while not re.search(pattern, self.text()):
+            if time.monotonic() > end:
+                sys.exit(f"'{pattern}' did not come; the terminal got:\n{self.text()[-3000:]}")
+            lines = 49 - lines
+            self.resize(lines, 80)
+            for _ in range(5):
+                self.read(0.1)
+        print(f"saw {pattern}")
+
     def ended(self, status):
         end = time.monotonic() + LIMIT
         while True:
@@ -109,12 +122,12 @@ top.keys("d")
 top.expect("y/N")
 top.keys("y")
 top.expect("for good: task")
-top.expect("OF by-keys 1")
+top.expect_drawn_anew("OF by-keys 1")
 top.keys("c")
 top.expect(r"set by-keys to \S+\? y/N")
 top.keys("y")
 top.expect(r"set by-keys to \S+: task")
-top.expect(r"\* ")
+top.expect_drawn_anew(r"\* [0-9a-f]{8}-")
 top.resize(30, 120)
 top.expect("WORKSPACES")
 top.keys("/nothing-has-this-name\r")
