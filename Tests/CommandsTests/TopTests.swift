@@ -22,7 +22,7 @@ import Testing
         sight.tasks = [
             [
                 "task_id": "t-1", "wsid": "ws-b", "op": "snapshot_create", "status": "SUCCEEDED",
-                "result": ["receipt": ["window_ms": 12.34]],
+                "result": ["receipt": ["window_ms": .number(12.34)]],
             ]
         ]
         return sight
