@@ -58,7 +58,7 @@ def update(edit):
         document = read()
         if document is None or not edit(document):
             return
-        document["seq"] = document["end"] = document["seq"] + 1
+        document["seq"] = document["end"] = document["seq"] + 1 + secrets.randbelow(65536)
         document["timestamp"] = now()
         text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode().ljust(4096)
         file = os.open(f"{ROOT}/control.json", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -58,10 +58,14 @@ import Testing
                     epoch: 1, taskID: "task", executor: "executor", lease: .seconds(10),
                     policy: FreezePolicy(allowUnattended: isAllowed), isOnNetwork: true),
                 everAttached: true, timeout: .seconds(30), now: now)
-            machine.attached([.init(id: "node", isLiving: true, registration: nil)])
+            let entries = [RegistrationFolder.Entry(id: "node", isLiving: true, registration: nil)]
+            machine.attached(entries)
             var document = machine.edit(.absent, now: now) ?? ControlDocument()
             document.state = .frozen
             document.acknowledgements["node"] = acknowledgement
+            let look = machine.observe(.document(document), now: now)
+            #expect(look == .look)
+            machine.attached(entries)
             let step = machine.observe(.document(document), now: now)
             let refusal = QuiesceError.refused("nobody is attached, and on a network file system that proves nothing")
             #expect(step == (isAllowed ? .frozen : .failed(refusal)))

@@ -9,6 +9,8 @@ struct CoordinatorMachine {
         case wait
         /// Change the document, as `edit` says.
         case write
+        /// Look at the registrations, and observe again.
+        case look
         /// Everybody stands still: the caller may read.
         case frozen
         /// Everybody has answered the resume.
@@ -52,6 +54,9 @@ struct CoordinatorMachine {
     private(set) var acknowledgements: [String: Acknowledgement] = [:]
     private var expectCurrent: String?
     private var isNewcomerSeen = false
+    /// FROZEN stands. Whoever registers from now on reads it, and starts no agent beside it; who came before is in the folder.
+    private var isFrozenSeen = false
+    private var isLookedAtSince = false
     private var hasResumed = false
     /// Somebody else wrote a resume before this one's last read: who answered it proves nothing.
     private var isReleasedByOthers = false
@@ -79,6 +84,7 @@ struct CoordinatorMachine {
     mutating func attached(_ entries: [RegistrationFolder.Entry]) {
         if !entries.isEmpty { everAttached = true }
         living = Set(entries.filter(\.isLiving).map(\.id))
+        isLookedAtSince = isFrozenSeen
         guard phase == .requesting else {
             // An agent that was attached to meanwhile was not frozen. Nobody's `node` has no agent.
             // Whoever comes after the last read does no harm.
@@ -135,6 +141,7 @@ struct CoordinatorMachine {
         switch phase {
         case .requesting:
             next.state = .requestFreeze
+            isFrozenSeen = false
             next.expects = expects
             next.acknowledgements = next.acknowledgements.filter { expects.contains($0.key) }
             moveLease(in: &next, now: now)
@@ -174,7 +181,11 @@ struct CoordinatorMachine {
         guard let document else { return .write }
         switch document.state {
         case .requestResume, .running: return .failed(.broken("released by somebody else before it was frozen"))
-        case .frozen where document.expects == expects && document.isFrozenByAll: return accept(document)
+        case .frozen where document.expects == expects && document.isFrozenByAll:
+            if isFrozenSeen && isLookedAtSince { return accept(document) }
+            isFrozenSeen = true
+            isLookedAtSince = false
+            return .look
         case .frozen, .requestFreeze:
             let isDue = now >= renewed + request.lease / 3
             return document.expects != expects || document.leaseSequence < leaseSequence || isDue ? .write : .wait
@@ -212,17 +223,19 @@ struct CoordinatorMachine {
     }
 
     private func observeResume(_ document: ControlDocument?, now: MonotonicTime) -> Step {
-        guard let document else { return .write }
         let receipt = Receipt(
-            acknowledgements: acknowledgements.merging(document.acknowledgements) { seen, now in
+            acknowledgements: acknowledgements.merging(document?.acknowledgements ?? [:]) { seen, now in
                 seen.nonce == now.nonce ? now : seen
             }.filter { expects.contains($0.key) },
-            errors: document.errors, window: now - started)
+            errors: document?.errors ?? [:], window: now - started)
         let isSwitch = expectCurrent != nil
         if !isSwitch, isNewcomerSeen { return .failed(.broken("a sandbox was attached while the others were frozen")) }
         if !isSwitch, isReleasedByOthers { return .failed(.broken("released by somebody else")) }
-        if !isSwitch, let reason = firstBreach(in: document) { return .failed(.broken(reason)) }
-        if document.state == .frozen || document.state == .requestFreeze { return .write }
+        if !isSwitch, let document, let reason = firstBreach(in: document) { return .failed(.broken(reason)) }
+        // Not for ever, whoever it is that keeps undoing it.
+        if now < deadline {
+            guard let document, document.state != .frozen, document.state != .requestFreeze else { return .write }
+        }
         let silent = expects.filter { receipt.acknowledgements[$0]?.held == nil }
         if silent.isEmpty { return .released(receipt) }
         if now >= deadline || silent.contains(where: { !living.contains($0) }) {

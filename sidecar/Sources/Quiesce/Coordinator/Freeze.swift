@@ -75,7 +75,7 @@ package final class Freeze {
             switch try input(session.turn) {
             case .released(let receipt): return measured(receipt)
             case .failed(let error): throw error
-            case .write, .frozen: continue
+            case .write, .look, .frozen: continue
             case .wait:
                 watch.wait(
                     until: min(session.nextDue, .now + FreezeCoordinator.handshakePoll), cancellation: cancellation)

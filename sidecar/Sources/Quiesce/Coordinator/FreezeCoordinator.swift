@@ -56,7 +56,7 @@ package struct FreezeCoordinator {
             FreezeSession(directory: try control.duplicate(), request: request, timeout: timeout, logger: logger)
         }
         let watch = ControlWatch(control.descriptor)
-        let renewal = try input { () throws(SystemError) in try LeaseThread(session, logger: logger) }
+        let renewal = try input { () throws(SystemError) in try LeaseThread(session, of: cancellation, logger: logger) }
         do {
             try awaitFrozen(session, watch, cancellation)
             Failpoint.hit("quiesce.frozen_seen")
@@ -83,6 +83,7 @@ package struct FreezeCoordinator {
             case .frozen: return
             case .failed(let error): throw error
             case .write: Failpoint.hit("quiesce.request_written")
+            case .look: watch.registrationsChanged = true
             case .wait, .released:
                 let poll = session.isUnattended ? Self.registrationPoll : Self.handshakePoll
                 watch.wait(until: min(session.nextDue, .now + poll), cancellation: cancellation)

@@ -9,9 +9,10 @@ final class LeaseThread {
     private var thread: pthread_t?
     private let stopping: Cancellation
 
-    init(_ session: FreezeSession, logger: Logger) throws(SystemError) {
+    /// - Parameter task: once it is cancelled the lease is left to end: a read that hangs must not keep agents frozen for ever.
+    init(_ session: FreezeSession, of task: Cancellation, logger: Logger) throws(SystemError) {
         stopping = try Cancellation()
-        let work = Work(session: session, stopping: stopping, logger: logger)
+        let work = Work(session: session, task: task, stopping: stopping, logger: logger)
         var thread = pthread_t()
         let code = pthread_create(
             &thread, nil,
@@ -38,11 +39,13 @@ final class LeaseThread {
 
     private final class Work: Sendable {
         private let session: FreezeSession
+        private let task: Cancellation
         private let stopping: Cancellation
         private let logger: Logger
 
-        init(session: FreezeSession, stopping: Cancellation, logger: Logger) {
+        init(session: FreezeSession, task: Cancellation, stopping: Cancellation, logger: Logger) {
             self.session = session
+            self.task = task
             self.stopping = stopping
             self.logger = logger
         }
@@ -53,7 +56,7 @@ final class LeaseThread {
             while true {
                 var stop = pollfd(fd: stopping.descriptor, events: Int16(POLLIN), revents: 0)
                 _ = poll(&stop, 1, CInt(clamping: (due.remaining + .microseconds(999)).wholeMilliseconds))
-                if stopping.isCancelled { return }
+                if stopping.isCancelled || task.isCancelled { return }
                 do {
                     if case .failed(let reason) = try session.renew() {
                         // The caller is told by `check` and `resume`.

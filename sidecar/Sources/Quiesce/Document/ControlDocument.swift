@@ -9,7 +9,7 @@ package struct ControlDocument: Equatable, Sendable {
         case requestResume = "REQUEST_RESUME"
     }
 
-    /// First and, as `end`, last in the text; one more with each write.
+    /// First and, as `end`, last in the text; higher with each write.
     package var sequence: UInt64
     package var state: State
     /// The task's fence.

@@ -40,7 +40,7 @@ struct ControlFile: Sendable {
         let locked: Bool
     }
 
-    /// Reads, lets `edit` decide, and writes what it returns under the next sequence number.
+    /// Reads, lets `edit` decide, and writes what it returns under a higher sequence number.
     ///
     /// - Parameters:
     ///   - before: runs ahead of the write, with the lock held.
@@ -53,7 +53,9 @@ struct ControlFile: Sendable {
         let locked = lock != nil
         let present = read()
         guard var document = edit(present) else { return Update(reading: present, written: false, locked: locked) }
-        document.sequence = (present.document?.sequence ?? 0) &+ 1
+        // By chance, so that two writers without the lock hardly ever choose the same: the halves of two documents with one
+        // number would pass for a whole.
+        document.sequence = (present.document?.sequence ?? 0) &+ UInt64.random(in: 1...65_536)
         document.timestamp = .now
         guard let bytes = document.encoded() else { throw SystemError("encode", Self.name, errno: EMSGSIZE) }
         before()

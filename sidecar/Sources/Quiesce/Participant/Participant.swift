@@ -79,6 +79,7 @@ package final class Participant {
         registration = try RegistrationFolder(control: control).register(
             Registration(
                 id: machine.id, mode: mode, method: agent.method, host: Self.host, pid: getpid()))
+        machine.registered(file.read(), at: .now)
     }
 
     /// Thaws, says so, and withdraws the registration. `deinit` does the same.

@@ -119,6 +119,12 @@ struct ParticipantMachine {
         }
     }
 
+    /// The registration is there: whoever looks from now on sees it. Whoever looked before may have asked others meanwhile.
+    mutating func registered(_ reading: Reading, at time: MonotonicTime) {
+        guard found == nil, reading.document?.expects.contains(id) != true else { return }
+        found = Found(reading, since: time)
+    }
+
     /// The document with this participant's answer in it; nil where there is nothing to change.
     func edit(_ reading: Reading) -> ControlDocument? {
         guard let present = reading.document, present.epoch == epoch, present.expects.contains(id),

@@ -93,7 +93,7 @@ final class SimulatedExecutor {
     private func turn(_ world: SimulatedWorld) {
         stage = .looking
         switch machine.observe(world.read(), now: world.now) {
-        case .wait, .released: break
+        case .wait, .look, .released: break
         case .write: write(world)
         case .failed(let error): abandon(error, world)
         case .frozen:
@@ -140,7 +140,7 @@ final class SimulatedExecutor {
     private func hear(_ world: SimulatedWorld) {
         stage = .lookingAgain
         switch machine.observe(world.read(), now: world.now) {
-        case .wait, .frozen: break
+        case .wait, .look, .frozen: break
         case .write: write(world)
         case .failed(let error): outcome = .failed(error)
         case .released(let receipt):
