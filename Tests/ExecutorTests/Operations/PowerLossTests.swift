@@ -36,7 +36,7 @@ struct PowerLossTests {
             try await Command.run(["mount", "-o", "loop", image, path])
         }
 
-        func end() async throws { try await Command.run(["umount", path]) }
+        func end() async throws { try await unmount(path) }
 
         /// Takes the power away from a copy: returns at the instant of the copy.
         func copy() throws {
@@ -52,7 +52,7 @@ struct PowerLossTests {
             try await Command.run(["mount", "-o", options, "\(outer)/image-copy", "\(outer)/copy"])
             let result: Result<Void, any Error>
             do { result = .success(try await body("\(outer)/copy")) } catch { result = .failure(error) }
-            try await Command.run(["umount", "\(outer)/copy"])
+            try await unmount("\(outer)/copy")
             try result.get()
         }
     }

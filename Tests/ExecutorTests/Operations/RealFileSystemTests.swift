@@ -83,7 +83,7 @@ struct RealFileSystemTests {
             let snapshots = "\(fileSystem.path)/ws-1/snapshots"
             try await Command.run(["mount", "-t", "tmpfs", "none", snapshots])
             let failure = try await rig.execute(create, fence: 2).failure
-            try await Command.run(["umount", snapshots])
+            try await unmount(snapshots)
             #expect(failure?.message.contains("another file system") == true)
         }
     }

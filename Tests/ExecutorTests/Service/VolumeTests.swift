@@ -102,7 +102,7 @@ import Testing
             _ = try scratch.directory("ws-1/live/.trash-old/inside")
             rig.trash.drain()
             // An executor at rest keeps no volume busy.
-            try await Command.run(["umount", path])
+            try await unmount(path)
             #expect(try await rig.execute(snapshot, fence: 2).failure != nil, "before anybody has looked")
             try await watching(rig) {
                 try await awaitUnready(rig, "is no mount point")
@@ -113,7 +113,7 @@ import Testing
                 try await awaitUnready(rig, "has no .wvs-volume")
                 #expect(try await rig.execute(creation, fence: 2).failure != nil)
                 #expect(try scratch.tree().isEmpty)
-                try await Command.run(["umount", path])
+                try await unmount(path)
 
                 try await Command.run(["mount", "-o", "loop", "\(path)/../image", path])
                 try await awaitReady(rig)
@@ -125,7 +125,7 @@ import Testing
 
                 // So fast that nobody saw it go.
                 rig.trash.drain()
-                try await Command.run(["umount", path])
+                try await unmount(path)
                 try await Command.run(["mount", "-o", "loop", "\(path)/../image", path])
                 try await eventually("it is at work again", within: .seconds(30)) {
                     try await rig.execute(.snapshotDrop(snapshotID: Ids.snapshot), fence: 4).failure == nil

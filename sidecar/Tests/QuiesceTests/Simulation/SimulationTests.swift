@@ -48,7 +48,7 @@ import Testing
         for index in 1...Int.random(in: 1...3, using: &world.generator) { addSandbox(world, index) }
         var epoch: UInt64 = 0
         var release: SimulatedWriter?
-        for _ in 0..<8000 {
+        for _ in 0..<16_000 {
             if world.executors.allSatisfy({ $0.outcome != nil }) || (world.faults.executorsOverlap && world.chance(900))
             {
                 if epoch == 4 { break }
