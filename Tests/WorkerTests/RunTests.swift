@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    @Test func `an idle worker starts a task within milliseconds of the notification`() async throws {
+    @Test func `an idle worker starts a task when it is notified, not when it polls`() async throws {
         try await Rig.with { rig in
             try await rig.addWorkspace()
             var options = Rig.options
@@ -139,7 +139,7 @@ import Testing
                 }
                 latencies.sort()
                 print("claim after enqueue, idle worker: median \(latencies[20]) ms, worst \(latencies[39]) ms")
-                #expect(latencies[20] < 100)
+                #expect(latencies[20] < 5000)
             }
         }
     }
