@@ -10,7 +10,8 @@ It takes the command lines, prints what the real program prints and where it pri
     appears under its name only when it is complete
   - hard links become files of their own; what vanishes meanwhile is left out, with success
 
-How it behaves is told by the environment: JUICEFS_ROOT (the mount point), JUICEFS_VERSION, JUICEFS_MODE (`partial`: leaves out
+How it behaves is told by `.juicefs-settings`, lines of NAME=VALUE in the folder it is called from (by a link: a script that was just
+written may be busy), or by the environment: JUICEFS_ROOT (the mount point), JUICEFS_VERSION, JUICEFS_MODE (`partial`: leaves out
 the first entry; `slow`: a tenth of a second for each; `fail`: an error in the middle; `log`: appends its words to
 JUICEFS_LOG).
 """
@@ -22,6 +23,11 @@ import subprocess
 import sys
 import threading
 import time
+
+SETTINGS = os.path.join(os.path.dirname(sys.argv[0]), ".juicefs-settings")
+if os.path.exists(SETTINGS):
+    with open(SETTINGS) as lines:
+        os.environ.update(line.rstrip("\n").split("=", 1) for line in lines)
 
 VERSION = os.environ.get("JUICEFS_VERSION", "1.4.0+2026-05-12.8f0a1b2")
 ROOT = os.environ.get("JUICEFS_ROOT", "/nowhere")

@@ -27,11 +27,11 @@ struct JuiceFSStandIn {
         self.root = root
         let program = "\(root)/.juicefs"
         let script = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        let variables = settings.merging(["ROOT": root, "LOG": "\(root)/.log"]) { $1 }
-            .map { "JUICEFS_\($0.key)='\($0.value)' " }.joined()
-        try "#!/bin/sh\n\(variables)exec python3 '/\(script)/Peers/juicefs_stand_in.py' \"$@\"\n"
-            .write(toFile: program, atomically: false, encoding: .utf8)
-        try systemCall("chmod", program) { chmod(program, 0o755) }
+        // A link: a script that this process has just written is busy for as long as another thread forks.
+        try systemCall("symlink", program) { symlink("/\(script)/Peers/juicefs_stand_in.py", program) }
+        try settings.merging(["ROOT": root, "LOG": "\(root)/.log"]) { $1 }
+            .map { "JUICEFS_\($0.key)=\($0.value)\n" }.joined()
+            .write(toFile: "\(root)/.juicefs-settings", atomically: false, encoding: .utf8)
         if let config { try config.write(toFile: "\(root)/.config", atomically: false, encoding: .utf8) }
         engine = JuiceFSEngine(command: JuiceFSCommand(program, threads: threads), threads: threads) { _ in
             JuiceFSMount(path: root)
