@@ -28,7 +28,9 @@ struct JuiceFSStandIn {
         let program = "\(root)/.juicefs"
         let script = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         // A link: a script that this process has just written is busy for as long as another thread forks.
-        try systemCall("symlink", program) { symlink("/\(script)/Peers/juicefs_stand_in.py", program) }
+        if symlink("/\(script)/Peers/juicefs_stand_in.py", program) != 0, errno != EEXIST {
+            throw SystemError("symlink", program)
+        }
         try settings.merging(["ROOT": root, "LOG": "\(root)/.log"]) { $1 }
             .map { "JUICEFS_\($0.key)=\($0.value)\n" }.joined()
             .write(toFile: "\(root)/.juicefs-settings", atomically: false, encoding: .utf8)
