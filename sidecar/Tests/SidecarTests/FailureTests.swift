@@ -68,6 +68,20 @@ import Testing
         #expect(second.sidecar.lines.contains { $0.contains("continuity lost") })
     }
 
+    @Test("A successor ends its predecessor's guardian, which would thaw unknown to the successor's own")
+    func endsGuardian() async throws {
+        let workspace = try TestWorkspace()
+        let first = try await Sandbox(workspace, Self.writing)
+        let freeze = try workspace.freeze(lease: .seconds(2))
+        let guardian = try #require(try Sandbox.guardian(of: first.sidecar.pid))
+        kill(guardian, SIGSTOP)
+        first.sidecar.end(SIGKILL)
+        async let starting = Sandbox(workspace, "exec sleep 1000")
+        #expect(await eventually { kill(guardian, 0) == -1 })
+        freeze.abandon()
+        _ = try await starting
+    }
+
     @Test("An agent that ends while frozen is thawed, and its sidecar ends as it did")
     func agentKilledWhileFrozen() async throws {
         let workspace = try TestWorkspace()

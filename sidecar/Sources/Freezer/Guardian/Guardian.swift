@@ -7,6 +7,9 @@ package import RuntimeCore
 /// It holds the thaw handle: the open `cgroup.freeze`, and the ids of what SIGSTOP was sent to. Its end of the socket closes
 /// with this process, so it also acts when this one is killed.
 package final class Guardian {
+    /// What it calls itself in `/proc/<pid>/comm`.
+    package static let processName: StaticString = "wvs-guardian"
+
     package enum Event: Sendable {
         /// The lease ended and the agent was thawed.
         case lapsed

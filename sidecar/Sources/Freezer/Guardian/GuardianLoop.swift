@@ -55,7 +55,7 @@ struct GuardianLoop {
         var every = sigset_t()
         sigfillset(&every)
         sigprocmask(SIG_SETMASK, &every, nil)
-        _ = wvs_set_thread_name("wvs-guardian")
+        _ = wvs_set_thread_name(UnsafeRawPointer(Guardian.processName.utf8Start).assumingMemoryBound(to: CChar.self))
         // It must not hold up an unmount, a pipe's end or anything else of the sidecar's.
         _ = chdir("/")
         let highSocket = fcntl(socket, F_DUPFD, 100)

@@ -227,5 +227,15 @@ extension StateFile.Note {
         for process in stopped where ProcessTable.status(process.pid)?.startTime == process.startTime {
             kill(process.pid, SIGCONT)
         }
+        endGuardian(logger)
+    }
+
+    /// A guardian that was stopped would wake later and thaw what a successor has frozen, unknown to the successor's own.
+    private func endGuardian(_ logger: Logger) {
+        guard guardian > 1, let name = try? ProcFS.read("/proc/\(guardian)/comm"),
+            String(decoding: name, as: UTF8.self) == "\(Guardian.processName)\n"
+        else { return }
+        kill(guardian, SIGKILL)
+        logger.warn("a predecessor's guardian still lived: ended it", [.sidecar: LogValue(sidecar)])
     }
 }
