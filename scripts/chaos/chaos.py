@@ -67,6 +67,8 @@ class Chaos:
                     "EXECUTOR_ID": f"executor-{number}", "EXECUTOR_MOUNT_PATH": options.mount,
                     "EXECUTOR_ENGINE": options.engine, "EXECUTOR_GRPC_ADDR": f"{host}:{free_port(host)}",
                     "EXECUTOR_METRICS_ADDR": "127.0.0.1:0", "WVS_WORKSPACE_ROOT": options.mount,
+                    # Rollbacks come faster here than an agent takes a step: its tree is not to be removed below it.
+                    "EXECUTOR_LIVE_RETENTION": "1000",
                     "EXECUTOR_QUIESCE_TIMEOUT": "3s", "EXECUTOR_FREEZE_LEASE": "3s", "EXECUTOR_TASK_TIMEOUT": "60s",
                 },
                 options.hub,
