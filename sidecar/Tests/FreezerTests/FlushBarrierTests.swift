@@ -15,7 +15,16 @@ import Testing
         files = try WorkspaceFiles(workspace: folder.path)
     }
 
+    /// This process is not frozen: what other tests open and close under a look of the barrier spoils that look.
     private func flush(_ process: CInt = getpid()) throws -> FlushBarrier.Outcome {
+        for _ in 0..<50 {
+            do {
+                var barrier = FlushBarrier()
+                return try barrier.flush([process], of: files) { true }
+            } catch let error as FreezerError where process == getpid() {
+                print("once more: \(error)")
+            }
+        }
         var barrier = FlushBarrier()
         return try barrier.flush([process], of: files) { true }
     }
