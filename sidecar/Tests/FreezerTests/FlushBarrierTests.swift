@@ -21,7 +21,7 @@ import Testing
             do {
                 var barrier = FlushBarrier()
                 return try barrier.flush([process], of: files) { true }
-            } catch let error as FreezerError where process == getpid() {
+            } catch  where process == getpid() {
                 print("once more: \(error)")
             }
         }

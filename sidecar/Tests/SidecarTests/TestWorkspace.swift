@@ -158,6 +158,15 @@ final class Sandbox: Sendable {
 
     /// The sidecar's child of that name.
     static func guardian(of sidecar: CInt) throws -> CInt? {
+        // It names itself some time after it was forked.
+        for _ in 0..<2000 {
+            if let guardian = try namedGuardian(of: sidecar) { return guardian }
+            usleep(5000)
+        }
+        return nil
+    }
+
+    private static func namedGuardian(of sidecar: CInt) throws -> CInt? {
         let file = open("/proc/\(sidecar)/task/\(sidecar)/children", O_RDONLY)
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: 4096)

@@ -65,10 +65,14 @@ import Testing
         }
     }
 
+    /// For a tenth of a second on end: any call may sleep so for a moment.
     private func isInUninterruptibleSleep(_ process: CInt) throws -> Bool {
-        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").contains {
-            ProcessState.of("\(process)/task/\($0)") == "D"
+        for _ in 0..<50 {
+            let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")
+            guard threads.contains(where: { ProcessState.of("\(process)/task/\($0)") == "D" }) else { return false }
+            usleep(2000)
         }
+        return true
     }
 
     @Test("When the file server dies instead, its caller gets an error and the agent can be frozen")
