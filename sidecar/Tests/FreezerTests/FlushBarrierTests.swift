@@ -16,6 +16,7 @@ import Testing
     }
 
     /// This process is not frozen: what other tests open and close under a look of the barrier spoils that look.
+    /// This process is not frozen: what other tests open and close under a look of the barrier may spoil that look.
     private func flush(_ process: CInt = getpid()) throws -> FlushBarrier.Outcome {
         var looks = process == getpid() ? 50 : 1
         while true {
