@@ -71,10 +71,13 @@ struct Option: Sendable {
         Option("--help", short: "-h", "show this"),
     ]
 
-    /// What every write takes.
+    /// What every change takes.
+    static let dryRun = Option("--dry-run", "check and say what would be asked for; change nothing")
+
+    /// What every write that makes a task takes.
     static let write: [Option] =
         [
-            Option("--dry-run", "check and say what would be asked for; change nothing"),
+            dryRun,
             Option(
                 "--idempotency-key", value: "KEY", "repeat a request safely: the same key makes one task [a new one]"),
         ] + wait

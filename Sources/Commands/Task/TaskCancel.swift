@@ -1,7 +1,7 @@
 extension Command {
     static let taskCancel = Command(
         "task", "cancel", "stop a task before it publishes anything", positionals: ["TASK_ID"],
-        options: [Option("--dry-run", "say what would be asked for; change nothing")] + Option.wait,
+        options: [Option.dryRun] + Option.wait,
         example: "task cancel 0197a5b2-7c1e-7d4f-8a90-1b2c3d4e5f60"
     ) { invocation throws(CommandError) in
         let id = try IDPrefix.task(invocation.argument("TASK_ID"), invocation.client)

@@ -1,7 +1,7 @@
 extension Command {
     static let workspaceDisable = Command(
         "workspace", "disable", "refuse every further write to a workspace, for good", positionals: ["WSID"],
-        options: [Option("--dry-run", "say what would be asked for; change nothing"), Option.confirmation],
+        options: [Option.dryRun, Option.confirmation],
         example: "workspace disable ws-1 --yes"
     ) { invocation throws(CommandError) in
         let wsid = invocation.argument("WSID")

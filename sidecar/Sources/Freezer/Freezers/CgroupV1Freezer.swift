@@ -13,7 +13,7 @@ extension Cgroup {
 
 /// Freezes a cgroup of the version 1 freezer hierarchy: like cgroup2, but its state must be polled, and a process that is
 /// killed while frozen dies at the thaw.
-package final class CgroupV1Freezer: Freezer {
+package final class CgroupV1Freezer: CgroupFreezer {
     package let cgroup: Cgroup
 
     package var method: FreezerMethod { .cgroup1 }
@@ -29,16 +29,6 @@ package final class CgroupV1Freezer: Freezer {
             usleep(now < patience ? 60 : 1000)
         }
     }
-
-    package func thaw() { cgroup.thaw() }
-
-    package func population() throws(FreezerError) -> Population {
-        try explained(.notFrozen, "the members of the cgroup cannot be read") { () throws(SystemError) in
-            try cgroup.population()
-        }
-    }
-
-    package func contains(_ process: ProcessID) -> Bool { cgroup.contains(process) }
 
     /// Reading `freezer.state` is also what makes the kernel look whether everyone has stopped.
     private func isFrozen() throws(FreezerError) -> Bool {

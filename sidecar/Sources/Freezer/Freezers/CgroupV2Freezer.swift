@@ -2,7 +2,7 @@ private import Glibc
 package import RuntimeCore
 
 /// Freezes a cgroup2: the kernel stops every task of it, also those born meanwhile, and says when all stand still.
-package final class CgroupV2Freezer: Freezer {
+package final class CgroupV2Freezer: CgroupFreezer {
     package let cgroup: Cgroup
     private let events: CInt
 
@@ -35,16 +35,6 @@ package final class CgroupV2Freezer: Freezer {
             }
         }
     }
-
-    package func thaw() { cgroup.thaw() }
-
-    package func population() throws(FreezerError) -> Population {
-        try explained(.notFrozen, "the members of the cgroup cannot be read") { () throws(SystemError) in
-            try cgroup.population()
-        }
-    }
-
-    package func contains(_ process: ProcessID) -> Bool { cgroup.contains(process) }
 
     private func isFrozen() throws(FreezerError) -> Bool {
         try explained(.notFrozen, "the cgroup's state cannot be read") { () throws(SystemError) in
