@@ -52,6 +52,12 @@ final class Rig: Sendable {
         try await recovery.start()
     }
 
+    /// Background removal ends before its folder goes.
+    deinit {
+        trash.stop()
+        trash.drain()
+    }
+
     func execute(_ operation: Operation, fence: UInt64, taskID: String = Ids.task, wsid: String = "ws-1") async throws
         -> ExecuteTaskOutcome
     {

@@ -119,6 +119,10 @@ final class BufferingAgent: Sendable {
     func faults(in clone: [String: [UInt8]], counters: [UInt64]) -> [String] {
         var faults: [String] = []
         for (way, counted) in zip(Self.ways, counters) {
+            guard counted > 0 else {
+                faults.append("\(way) was not counted")
+                continue
+            }
             let content = clone[way] ?? []
             if ["mapped", "orphaned"].contains(way) {
                 let possible = [Self.record(counted - 1), Self.record(counted)]
