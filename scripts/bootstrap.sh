@@ -22,7 +22,8 @@ packages=(
   postgresql                               # the database of demo and tests
   xfsprogs btrfs-progs e2fsprogs           # file systems on loop devices
   groff-base                               # checks the manual page
-  attr acl util-linux procps               # tests of tree fidelity, runuser
+  attr acl procps                          # tests of tree fidelity
+  util-linux bsdextrautils mount           # runuser, column, file systems
   python3 python3-grpcio python3-protobuf  # an independent gRPC client, for a test
   python3-yaml python3-jsonschema          # openapi.yaml against what the service answers
   libfuse3-dev                             # a file system for tests that answers when it is told to

@@ -125,7 +125,7 @@ say "important.txt is deleted, and the agent has written $(($(steps_now) - $(ste
 old=$(tree)
 from=$(date +%s%6N)
 begin=$(milliseconds)
-rollback=$(ctl current set "$ws" "$id" --wait --json)
+rollback=$(ctl current set "$ws" "$id" --yes --wait --json)
 say "rolled back after $(($(milliseconds) - begin)) ms: the agent stood still for $(jq -r '.receipt.window_ms * 10 | round / 10' <<< "$rollback") ms; its own clock says $(gap_since "$from") ms"
 proof "current points to a new tree: $(tree)" test "$(tree)" != "$old"
 proof "important.txt is back, byte for byte" cmp -s "$frozen/important.txt" "$MOUNT/$ws/current/important.txt"
@@ -138,8 +138,8 @@ proof "the agent works on, in the new tree" wait_for "the agent to go on" is_wri
 step "5  A second snapshot, and its end"
 second=$(ctl snapshot create "$ws" -m "not needed" --wait --json | jq -r .snapshot_id)
 ctl snapshot list "$ws" | sed 's/^/  /'
-proof "the snapshot that is current cannot be dropped" refuses ctl snapshot drop "$ws" "$id" --wait
-ctl snapshot drop "$ws" "$second" --wait > /dev/null
+proof "the snapshot that is current cannot be dropped" refuses ctl snapshot drop "$ws" "$id" --yes --wait
+ctl snapshot drop "$ws" "$second" --yes --wait > /dev/null
 gone() { [ ! -e "$MOUNT/$ws/snapshots/$second" ]; }
 proof "the second snapshot is dropped: its folder is gone" wait_for "the deletion" gone
 proof "and so is its row" test "$(snapshot_row "$second")" = 0

@@ -28,17 +28,17 @@ step "3 list snapshots"
 "$wvsctl" snapshot list "$wsid" --output name | grep -qx "$first" || fail "snapshot $first is not in the list"
 
 step "4 set current"
-"$wvsctl" current set "$wsid" "$first" --wait > /dev/null
+"$wvsctl" current set "$wsid" "$first" --yes --wait > /dev/null
 expect "the current snapshot" "$(member current_snapshot_id current get "$wsid")" "$first"
 
 step "5 create a second snapshot"
 second=$(member snapshot_id snapshot create "$wsid" -m "to be dropped" --wait)
 
 step "6 drop it"
-"$wvsctl" snapshot drop "$wsid" "$second" --wait > /dev/null
+"$wvsctl" snapshot drop "$wsid" "$second" --yes --wait > /dev/null
 if "$wvsctl" snapshot list "$wsid" --output name | grep -qx "$second"; then fail "snapshot $second is still in the list"; fi
 refused=0
-"$wvsctl" snapshot drop "$wsid" "$first" --wait > /dev/null 2>&1 || refused=$?
+"$wvsctl" snapshot drop "$wsid" "$first" --yes --wait > /dev/null 2>&1 || refused=$?
 expect "the exit status of dropping the current snapshot" "$refused" 5
 
 step "7 query tasks"
