@@ -5,20 +5,28 @@ import Testing
 @testable import RuntimeCore
 
 @Suite struct HealthCheckTests {
-    /// A listener that gives each caller one fixed answer.
-    private func answering(_ text: String) throws -> (listener: CInt, address: SocketAddress) {
-        let listener = try systemCall("socket") { socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) }
+    /// A socket with an address of its own, at which nobody is answered before it listens.
+    private func bound() throws -> (socket: CInt, address: SocketAddress) {
+        let socket = try systemCall("socket") {
+            Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        }
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
         name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         try withUnsafeMutablePointer(to: &name) { pointer in
             try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                _ = try systemCall("bind") { bind(listener, raw, size) }
-                _ = try systemCall("listen") { listen(listener, 1) }
-                _ = try systemCall("getsockname") { getsockname(listener, raw, &size) }
+                _ = try systemCall("bind") { bind(socket, raw, size) }
+                _ = try systemCall("getsockname") { getsockname(socket, raw, &size) }
             }
         }
+        return (socket, SocketAddress(host: "0.0.0.0", port: UInt16(bigEndian: name.sin_port)))
+    }
+
+    /// A listener that gives its first caller one fixed answer.
+    private func answering(_ text: String) throws -> (listener: CInt, address: SocketAddress) {
+        let (listener, address) = try bound()
+        _ = try systemCall("listen") { listen(listener, 1) }
         DispatchQueue.global().async {
             let caller = accept(listener, nil, nil)
             guard caller >= 0 else { return }
@@ -27,7 +35,7 @@ import Testing
             _ = send(caller, text, text.utf8.count, Int32(MSG_NOSIGNAL))
             close(caller)
         }
-        return (listener, SocketAddress(host: "0.0.0.0", port: UInt16(bigEndian: name.sin_port)))
+        return (listener, address)
     }
 
     @Test func aProgramThatIsReadyHasNoProblem() throws {
@@ -43,8 +51,8 @@ import Testing
     }
 
     @Test func nobodyAtTheAddressIsAProblem() throws {
-        let (listener, address) = try answering("")
-        close(listener)
+        let (socket, address) = try bound()
+        defer { close(socket) }
         #expect(HealthCheck.problem(at: address)?.contains("onnect") == true)
     }
 }
