@@ -105,6 +105,7 @@ final class Sandbox: Sendable {
     let agent: CInt
     /// The folder of its cgroup; empty where there is none.
     let cgroup: String
+    private let mark = ProcessMark()
 
     convenience init(
         _ workspace: TestWorkspace, _ script: String, options: [String] = [], environment: [String: String] = [:]
@@ -123,7 +124,7 @@ final class Sandbox: Sendable {
         sidecar = try ProgramProcess(
             "wvs-sidecar",
             arguments: ["run", "--workspace", path, "--state-dir", state] + options + ["--"] + command,
-            environment: environment)
+            environment: environment.merging(mark.environment) { $1 })
         let line = try await sidecar.line { $0.contains("agent started") }
         agent = CInt(Self.field("pid", of: line)) ?? 0
         cgroup = Self.field("cgroup", of: line)
@@ -142,9 +143,9 @@ final class Sandbox: Sendable {
             close(killer)
             let deadline = MonotonicTime.now + .seconds(5)
             while rmdir(cgroup) == -1, lastErrno == EBUSY, MonotonicTime.now < deadline { usleep(500) }
-        } else if ProcessState.of(agent) != nil {
-            kill(agent, SIGKILL)
         }
+        // Without a cgroup the agent's children are left, and so is who had gone out of it.
+        mark.killAll()
     }
 
     /// Whether `cgroup.freeze` says so.
