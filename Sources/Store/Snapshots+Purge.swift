@@ -40,11 +40,14 @@ extension Snapshots {
         ).map { row throws(PostgresError) in Purge(snapshot: try decode(row), fence: try row.value("fence_seq")) }
     }
 
-    /// A new fence for deletions in a workspace, above `floor` too; nil while a task runs there, which has its own.
+    /// A new fence for deletions in a workspace, above `floor` too; nil while a task runs there, which has its own. Call it in a
+    /// transaction.
     package static func raiseFence(
         of wsid: String, above floor: Int64, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> Int64? {
-        try connection.query(
+        // Whoever claims a task of it holds this lock until that task is RUNNING for everybody.
+        guard try Workspaces.lock(wsid, .noKeyUpdate, on: connection) != nil else { return nil }
+        return try connection.query(
             """
             UPDATE wvs.workspaces w SET fence_seq = greatest(w.fence_seq, \(floor)) + 1
             WHERE w.wsid = \(wsid) AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = w.wsid AND r.status = 'RUNNING')

@@ -42,13 +42,17 @@ extension Tasks {
     /// the backlog were wanted.
     static func candidates(limit: Int) -> Query {
         """
-        SELECT t.task_id FROM wvs.tasks t JOIN wvs.workspaces w ON w.wsid = t.wsid
-        WHERE t.status IN ('PENDING', 'FAILED') AND t.next_run_at <= now() AND t.attempt < t.max_attempts
-          AND \(unescaped: isNextInLine)
-        ORDER BY t.created_at, t.task_id LIMIT \(unescaped: String(limit))
+        \(unescaped: runnable) LIMIT \(unescaped: String(limit))
         FOR UPDATE OF t SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED
         """
     }
+
+    private static let runnable = """
+        SELECT t.task_id FROM wvs.tasks t JOIN wvs.workspaces w ON w.wsid = t.wsid
+        WHERE t.status IN ('PENDING', 'FAILED') AND t.next_run_at <= now() AND t.attempt < t.max_attempts
+          AND \(isNextInLine)
+        ORDER BY t.created_at, t.task_id
+        """
 
     /// Claims the oldest runnable tasks, at most one in a workspace. Call it in a transaction.
     ///
@@ -80,14 +84,18 @@ extension Tasks {
         ).map(decodeClaimed)
     }
 
-    /// How long until the next failed task is due; nil if none waits.
-    package static func timeToNextRetry(on connection: isolated PostgresConnection) throws(PostgresError) -> Duration? {
-        try connection.query(
+    /// How long until a task can be claimed: zero where one could be now, were it not for locks; else until the next failed one is
+    /// due; nil if none waits.
+    package static func timeToNextClaim(on connection: isolated PostgresConnection) throws(PostgresError) -> Duration? {
+        let rows = try connection.pipeline([
+            "SELECT EXISTS (\(unescaped: runnable) LIMIT 1)",
             """
             SELECT extract(epoch FROM next_run_at - clock_timestamp())::float8 FROM wvs.tasks
             WHERE status = 'FAILED' AND next_run_at > now() ORDER BY next_run_at LIMIT 1
-            """
-        ).first.map { row throws(PostgresError) in .seconds(max(0, try row.first(as: Double.self))) }
+            """,
+        ])
+        if try rows[0].first?.first(as: Bool.self) == true { return .zero }
+        return try rows[1].first.map { row throws(PostgresError) in .seconds(max(0, try row.first(as: Double.self))) }
     }
 
     /// How many tasks wait, and for how long the oldest has.

@@ -91,6 +91,18 @@ extension Tasks {
         ).first.map { row throws(PostgresError) in try row.value("fence") }
     }
 
+    /// Whether a task runs under this fence, held by this worker.
+    package static func isOwned(
+        _ owned: TaskFence, by worker: String, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> Bool {
+        try !connection.query(
+            """
+            SELECT FROM wvs.tasks
+            WHERE task_id = \(owned.taskID) AND status = 'RUNNING' AND fence = \(owned.fence) AND lease_owner = \(worker)
+            """
+        ).isEmpty
+    }
+
     /// Takes over running tasks whose lease has ended, and those of `abandoned`, each under a new fence. Call it in a transaction.
     package static func takeOver(
         limit: Int, abandoned: [TaskFence], by holder: LeaseHolder, on connection: isolated PostgresConnection

@@ -72,6 +72,25 @@ import Testing
         }
     }
 
+    @Test func `a fence that was raised by a commit whose answer got lost is the worker's own`() async throws {
+        try await Rig.with { rig in
+            try await rig.addWorkspace()
+            _ = try await rig.enqueueSnapshot()
+            let worker = rig.ghost(lease: .seconds(60))
+            let claimed = try #require(try await worker.claim(limit: 1).tasks.first)
+            let owned = TaskFence(taskID: claimed.task.taskID, fence: claimed.fence)
+            let unsure = Mutex<Int64?>(nil)
+            let raised = try await worker.raiseFence(of: owned, above: 0, unsure: unsure)
+            #expect(raised == 2)
+            // It heard nothing of that, and asks again.
+            #expect(try await worker.raiseFence(of: owned, above: 0, unsure: unsure) == raised)
+            #expect(try await worker.raiseFence(of: owned, above: 0) == nil)
+            // Another worker has the task by now, under the number that a transaction rolled back had.
+            _ = try await rig.pool.query("UPDATE wvs.tasks SET lease_owner = 'another'")
+            #expect(try await worker.raiseFence(of: owned, above: 0, unsure: unsure) == nil)
+        }
+    }
+
     @Test func `a long task keeps its lease`() async throws {
         try await Rig.with { rig in
             try await rig.addWorkspace()

@@ -1,4 +1,6 @@
 import Model
+import Postgres
+import Runtime
 import RuntimeCore
 import Store
 import TestSupport
@@ -32,16 +34,123 @@ import Testing
     @Test func `a successor in the same workspace starts at once, without waiting for a poll`() async throws {
         try await Rig.with { rig in
             try await rig.addWorkspace()
-            var options = Rig.options
-            options.pollInterval = .seconds(60)
-            options.idleBackoff = .seconds(60)
             var ids: [String] = []
             for _ in 0..<20 { ids.append(try await rig.enqueueSnapshot()) }
-            try await rig.running(try rig.makeEngine(options)) {
+            try await rig.running(try rig.makeEngine(Self.sleepy)) {
                 for id in ids { try await rig.wait(for: id, .succeeded) }
                 #expect(rig.executor.calls.map(\.taskID) == ids)
             }
         }
+    }
+
+    @Test func `a task that a claim skipped for a lock starts when the lock is gone, without waiting for a poll`()
+        async throws
+    {
+        try await Rig.with { rig in
+            try await rig.addWorkspace()
+            let id = try await rig.enqueueSnapshot()
+            let metrics = MetricsRegistry()
+            let (locked, locks) = AsyncStream.makeStream(of: Void.self)
+            let release = Mutex(false)
+            // As a replay, or a write that is refused, locks the workspace and tells nobody.
+            let reader = Task {
+                try await rig.pool.transaction { connection in
+                    _ = try Workspaces.lock("ws-1", .share, on: connection)
+                    locks.finish()
+                    while !release.withLock({ $0 }) { try connection.script("SELECT pg_sleep(0.005)") }
+                }
+            }
+            for await _ in locked {}
+            defer { release.withLock { $0 = true } }
+            try await rig.running(try rig.makeEngine(Self.sleepy, metrics: metrics)) {
+                // More looks than its start explains.
+                try await eventually("it looks again", within: .seconds(30)) { Self.emptyLooks(metrics) > 8 }
+                #expect(try await rig.task(id).status == .pending)
+                release.withLock { $0 = true }
+                try await reader.value
+                try await rig.wait(for: id, .succeeded)
+            }
+        }
+    }
+
+    @Test func `the successor of a task that ended in a worker that drains is another worker's at once`() async throws {
+        try await Rig.with { rig in
+            for wsid in ["ws-1", "ws-2"] { try await rig.addWorkspace(wsid) }
+            var options = Self.sleepy
+            options.drainTimeout = .seconds(600)
+            let (first, lasting) = (try await rig.enqueueSnapshot(), try await rig.enqueueSnapshot(in: "ws-2"))
+            rig.executor.script(first, .publishWhenReleased)
+            rig.executor.script(lasting, .hang)
+            let ending = try rig.makeEngine(options)
+            let run = Task { try await ending.run() }
+            try await eventually("both run") { rig.executor.running == 2 }
+            let metrics = MetricsRegistry()
+            try await rig.running(try rig.makeEngine(options, metrics: metrics)) {
+                let successor = try await rig.enqueueSnapshot()
+                try await Self.asleep(metrics)
+                ending.shutdown()
+                rig.executor.release()
+                try await rig.wait(for: successor, .succeeded)
+                #expect(try await rig.task(lasting).status == .running)
+            }
+            try await rig.requestCancel(lasting)
+            try await run.value
+        }
+    }
+
+    @Test func `the successor of a task whose worker has taken another one is a sleeping worker's at once`()
+        async throws
+    {
+        try await Rig.with { rig in
+            for wsid in ["ws-1", "ws-2"] { try await rig.addWorkspace(wsid) }
+            var options = Self.sleepy
+            options.concurrency = 1
+            let first = try await rig.enqueueSnapshot()
+            rig.executor.script(first, .publishWhenReleased)
+            let full = try rig.makeEngine(options)
+            let run = Task { try await full.run() }
+            try await eventually("it runs") { rig.executor.running == 1 }
+            let other = try await rig.enqueueSnapshot(in: "ws-2")
+            rig.executor.script(other, .hang)
+            _ = try await rig.pool.query("UPDATE wvs.tasks SET next_run_at = 'infinity' WHERE task_id = \(other)")
+            let metrics = MetricsRegistry()
+            try await rig.running(try rig.makeEngine(options, metrics: metrics)) {
+                let successor = try await rig.enqueueSnapshot()
+                try await Self.asleep(metrics)
+                // Nobody is told; the worker that has just ended its task finds the older one first.
+                _ = try await rig.pool.query("UPDATE wvs.tasks SET next_run_at = now() WHERE task_id = \(other)")
+                rig.executor.release()
+                try await rig.wait(for: successor, .succeeded)
+                #expect(try await rig.task(other).status == .running)
+                try await rig.requestCancel(other)
+            }
+            full.shutdown()
+            try await run.value
+        }
+    }
+
+    /// Nothing is found by polling.
+    private static var sleepy: EngineOptions {
+        var options = Rig.options
+        options.pollInterval = .seconds(600)
+        options.idleBackoff = .seconds(600)
+        return options
+    }
+
+    /// Waits until a worker has looked at the queue for all that it was told, and sleeps.
+    private static func asleep(_ metrics: MetricsRegistry) async throws {
+        var last = (looks: 0, since: MonotonicTime.now)
+        try await eventually("it sleeps", within: .seconds(30)) {
+            let looks = emptyLooks(metrics)
+            if looks != last.looks { last = (looks, .now) }
+            return looks > 0 && .now - last.since > .milliseconds(500)
+        }
+    }
+
+    private static func emptyLooks(_ metrics: MetricsRegistry) -> Int {
+        let name = "wvs_dequeue_empty_total "
+        let line = metrics.render().split(separator: "\n").first { $0.hasPrefix(name) }
+        return line.flatMap { Int($0.dropFirst(name.count)) } ?? 0
     }
 
     @Test func `several workers never run two tasks of a workspace at a time, and run each once`() async throws {
@@ -49,11 +158,13 @@ import Testing
             let workspaces = (0..<6).map { "ws-\($0)" }
             for wsid in workspaces { try await rig.addWorkspace(wsid) }
             var ids: [String] = []
+            var accepted: [String: [String]] = [:]
             for round in 0..<10 {
                 for wsid in workspaces {
                     let id = try await rig.enqueueSnapshot(in: wsid)
                     if round % 4 == 1 { rig.executor.script(id, .fail(.busy)) }
                     ids.append(id)
+                    accepted[wsid, default: []].append(id)
                 }
             }
             let engines = try (0..<3).map { _ in try rig.makeEngine() }
@@ -66,6 +177,10 @@ import Testing
             for wsid in workspaces {
                 let calls = rig.executor.calls.filter { $0.wsid == wsid }
                 #expect(zip(calls, calls.dropFirst()).allSatisfy { $0.fence < $1.fence })
+                let order = calls.reduce(into: [String]()) { order, call in
+                    if order.last != call.taskID { order.append(call.taskID) }
+                }
+                #expect(order == accepted[wsid])
             }
             for id in ids { #expect(try await rig.task(id).attempt == rig.executor.calls(.execute, of: id).count) }
         }

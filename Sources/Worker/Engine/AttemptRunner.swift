@@ -124,8 +124,9 @@ struct AttemptRunner: Sendable {
     private func raiseFence(of task: HeldTask, id: Int, above floor: Int64, _ logger: Logger) async -> Attempt.Event {
         task.beginRefencing()
         let askedAt = MonotonicTime.now
+        let unsure = Mutex<Int64?>(nil)
         let fence = await persist(task, logger) {
-            try await ledger.raiseFence(of: task.ownership, above: floor)
+            try await ledger.raiseFence(of: task.ownership, above: floor, unsure: unsure)
         }
         Failpoint.hit("worker.fence.after_commit")
         guard let fence = fence ?? nil else { return .disowned }

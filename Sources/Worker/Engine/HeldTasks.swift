@@ -3,10 +3,16 @@ import Store
 
 /// All tasks that this worker owns, with their leases.
 final class HeldTasks: Sendable {
+    /// How long a cancellation is remembered of a task that nobody holds: longer than a claim takes to be answered.
+    private static let memory = Duration.seconds(10)
+    private static let mostRemembered = 1024
+
     private struct State {
         var tasks: [Int: HeldTask] = [:]
         var leases: LeaseBook
         var nextID = 0
+        /// Cancellations that were heard of, oldest first.
+        var canceled: [(taskID: String, at: MonotonicTime)] = []
     }
 
     private let state: Mutex<State>
@@ -31,12 +37,24 @@ final class HeldTasks: Sendable {
 
     /// - Parameter askedAt: before the statement that granted the lease was sent.
     func hold(_ task: HeldTask, askedAt: MonotonicTime) -> Int {
-        state.withLock { state in
+        let (id, isCanceled) = state.withLock { state in
             state.nextID += 1
             state.tasks[state.nextID] = task
             state.leases.hold(state.nextID, askedAt: askedAt)
-            return state.nextID
+            return (state.nextID, state.canceled.contains { $0.taskID == task.ownership.taskID && $0.at >= askedAt })
         }
+        if isCanceled { task.requestCancel() }
+        return id
+    }
+
+    /// A client wants a task canceled, of this worker or of another. It may be claimed already, and held in a moment.
+    func requestCancel(_ taskID: String, at now: MonotonicTime) {
+        state.withLock { state in
+            state.canceled.removeAll { now - $0.at > HeldTasks.memory }
+            if state.canceled.count == HeldTasks.mostRemembered { state.canceled.removeFirst() }
+            state.canceled.append((taskID, now))
+        }
+        for (_, task) in all where task.ownership.taskID == taskID { task.requestCancel() }
     }
 
     func release(_ id: Int) {
@@ -46,8 +64,6 @@ final class HeldTasks: Sendable {
         }
         onRelease()
     }
-
-    func find(taskID: String) -> [HeldTask] { all.map(\.task).filter { $0.ownership.taskID == taskID } }
 
     /// Takes in what a renewal answered for `asked`.
     func renew(_ renewed: [RenewedTask], of asked: [TaskFence], askedAt: MonotonicTime) {

@@ -17,8 +17,8 @@ struct Ledger: Sendable {
 
     struct Claim: Sendable {
         let tasks: [ClaimedTask]
-        /// When a failed task is due again, where nothing was found.
-        let nextRetry: Duration?
+        /// Where nothing was found: when there is something to be claimed, zero where only locks of others kept it from us.
+        let nextDue: Duration?
     }
 
     /// Claims up to `limit` tasks. A lost race (23505) is claimed again; what another worker got is then no longer seen.
@@ -34,7 +34,7 @@ struct Ledger: Sendable {
                         return tasks
                     }
                     return Claim(
-                        tasks: tasks, nextRetry: tasks.isEmpty ? try Tasks.timeToNextRetry(on: connection) : nil)
+                        tasks: tasks, nextDue: tasks.isEmpty ? try Tasks.timeToNextClaim(on: connection) : nil)
                 }
             } catch let error as PostgresError where error.isUniqueViolation() && races < limit {
                 races += 1
@@ -63,11 +63,21 @@ struct Ledger: Sendable {
     }
 
     /// The task's new fence; nil if it is owned no longer.
-    func raiseFence(of owned: TaskFence, above floor: Int64) async throws -> Int64? {
-        try await pool.transaction { connection in
+    ///
+    /// - Parameter unsure: the fence that an earlier call would have given, had its commit been answered; told that of this one.
+    func raiseFence(
+        of owned: TaskFence, above floor: Int64, unsure: Mutex<Int64?> = Mutex(nil)
+    ) async throws -> Int64? {
+        try await pool.transaction { connection -> Int64? in
             let fence = try Tasks.raiseFence(of: owned, above: floor, for: holder.lease, on: connection)
             Failpoint.hit("worker.fence.before_commit")
-            return fence
+            if let fence {
+                unsure.withLock { $0 = fence }
+                return fence
+            }
+            guard let earlier = unsure.withLock({ $0 }) else { return nil }
+            let raised = TaskFence(taskID: owned.taskID, fence: earlier)
+            return try Tasks.isOwned(raised, by: holder.id, on: connection) ? earlier : nil
         }
     }
 
@@ -131,7 +141,7 @@ struct Ledger: Sendable {
 
     /// The fence for another try at a deletion; nil while a task runs in the workspace.
     func raisePurgeFence(of wsid: String, above floor: Int64) async throws -> Int64? {
-        try await pool.withConnection { connection in
+        try await pool.transaction { connection in
             try Snapshots.raiseFence(of: wsid, above: floor, on: connection)
         }
     }

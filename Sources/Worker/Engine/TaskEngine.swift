@@ -152,7 +152,11 @@ package final class TaskEngine: Service {
             let claim = try await ledger.claim(limit: free)
             if claim.tasks.isEmpty { metrics.emptyDequeues.add() }
             for claimed in claim.tasks { start(claimed, askedAt: askedAt, takenOver: false) }
-            return schedule.delay(found: !claim.tasks.isEmpty, nextRetry: claim.nextRetry)
+            guard claim.tasks.count < free else {
+                tellOthers()
+                return options.pollInterval
+            }
+            return schedule.delay(found: !claim.tasks.isEmpty, nextDue: claim.nextDue)
         } catch {
             logger.warn("queue out of reach", [.error: LogValue(error)])
             return options.pollInterval
@@ -165,8 +169,13 @@ package final class TaskEngine: Service {
         Task {
             await runner.run(task, id: id, takenOver: takenOver)
             held.release(id)
+            // Else this worker looks itself.
+            if isStopping.withLock({ $0 }) || held.count >= options.concurrency { tellOthers() }
         }
     }
+
+    /// What this worker has no room for, such as the successor of a task that ended, is for those that sleep.
+    private func tellOthers() { notifier.notify(.tasks) }
 
     private func hearTasks() async {
         for await event in listener.notifications(.tasks) {
@@ -182,7 +191,7 @@ package final class TaskEngine: Service {
                 renewLeases.call()
                 continue
             }
-            held.find(taskID: taskID).forEach { $0.requestCancel() }
+            held.requestCancel(taskID, at: .now)
         }
     }
 }

@@ -1,3 +1,4 @@
+import Model
 import RuntimeCore
 import Store
 import Testing
@@ -50,12 +51,28 @@ import Testing
         #expect(watch.observe([Self.silent(lease: 1)], at: start + .seconds(8)).isEmpty)
     }
 
-    @Test func `an empty queue is looked at rarely, but when a retry is due`() {
+    @Test func `an empty queue is looked at rarely, but when a retry is due or a lock may be gone`() {
         let schedule = PollSchedule(interval: .seconds(1), idleBackoff: .seconds(5))
-        #expect(schedule.delay(found: true, nextRetry: nil) == .seconds(1))
-        #expect(schedule.delay(found: false, nextRetry: nil) == .seconds(5))
-        #expect(schedule.delay(found: false, nextRetry: .milliseconds(300)) == .milliseconds(300))
-        #expect(schedule.delay(found: false, nextRetry: .seconds(60)) == .seconds(5))
+        #expect(schedule.delay(found: true, nextDue: nil) == PollSchedule.lockPause)
+        #expect(schedule.delay(found: false, nextDue: nil) == .seconds(5))
+        #expect(schedule.delay(found: false, nextDue: .milliseconds(300)) == .milliseconds(300))
+        #expect(schedule.delay(found: false, nextDue: .seconds(60)) == .seconds(5))
+        #expect(schedule.delay(found: false, nextDue: .zero) == PollSchedule.lockPause)
+    }
+
+    @Test func `a cancellation that is heard of before the claim is answered reaches the task`() {
+        let held = HeldTasks(lease: .seconds(15), onRelease: {})
+        held.requestCancel("early", at: start)
+        held.requestCancel("meanwhile", at: start + .seconds(2))
+        for (taskID, isCanceled) in [("early", false), ("meanwhile", true), ("other", false)] {
+            let record = TaskRecord(
+                taskID: taskID, wsid: "ws-1", operation: .snapshotCreate, status: .running, idempotencyKey: taskID,
+                requestHash: "", requestID: nil, createdAt: Timestamp(microseconds: 0), maxAttempts: 5,
+                nextRunAt: Timestamp(microseconds: 0), timeoutSeconds: 300, params: [:])
+            let task = HeldTask(ClaimedTask(task: record, fence: 1, previousStatus: .pending))
+            _ = held.hold(task, askedAt: start + .seconds(1))
+            #expect(task.cancelRequested == isCanceled)
+        }
     }
 
     private static func silent(lease: Int64) -> SilentTask {

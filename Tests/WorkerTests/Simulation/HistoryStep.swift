@@ -13,5 +13,6 @@ enum HistoryStep {
     case finish([Ledger.Completion])
     case mark(String, TaskFence)
     case claimPurges
+    case raisePurgeFence(workspace: Int, above: Int64)
     case markPurged(String)
 }

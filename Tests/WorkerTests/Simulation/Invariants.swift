@@ -13,7 +13,8 @@ struct Invariants {
     mutating func afterCommit(_ transaction: SimulatedTransaction, _ simulation: Simulation) -> String? {
         let rows = simulation.database.rows
         for index in transaction.tasks.keys.sorted() {
-            if let problem = task(index, rows, simulation) { return problem }
+            if let problem = claim(index, of: transaction, rows) { return problem }
+            if let problem = task(index, of: transaction, rows, simulation) { return problem }
         }
         var workspaces = Set(transaction.workspaces.keys).union(transaction.tasks.keys.map { rows.tasks[$0].workspace })
         for index in transaction.insertedTasks {
@@ -31,22 +32,30 @@ struct Invariants {
         return nil
     }
 
-    private mutating func task(_ index: Int, _ rows: SimulatedRows, _ simulation: Simulation) -> String? {
+    /// Never before an earlier one has ended, unless that was accepted by a slower transaction and not to be seen yet.
+    private func claim(_ index: Int, of transaction: SimulatedTransaction, _ rows: SimulatedRows) -> String? {
+        guard let seen = transaction.claims[index] else { return nil }
+        let record = rows.tasks[index].record
+        for other in rows.tasksOf[rows.tasks[index].workspace] where other != index {
+            let earlier = rows.tasks[other]
+            let isEarlier = (earlier.record.createdAt, earlier.record.taskID) < (record.createdAt, record.taskID)
+            if isEarlier, earlier.isUnfinished, earlier.committed <= seen {
+                return "\(record.taskID) runs before \(earlier.record.taskID)"
+            }
+        }
+        return nil
+    }
+
+    private mutating func task(
+        _ index: Int, of transaction: SimulatedTransaction, _ rows: SimulatedRows, _ simulation: Simulation
+    ) -> String? {
         let row = rows.tasks[index]
         let record = row.record
         if rows.ends[index] != (record.status.isEnded ? 1 : 0) {
             return "\(record.taskID) is \(record.status) with \(rows.ends[index]) end records"
         }
-        if record.status == .running {
-            // Never claimed before an earlier one has ended.
-            for other in rows.tasksOf[row.workspace] where other != index {
-                let earlier = rows.tasks[other]
-                let isEarlier = (earlier.record.createdAt, earlier.record.taskID) < (record.createdAt, record.taskID)
-                // One that was accepted by a slower transaction may have become visible afterwards.
-                if isEarlier, earlier.isUnfinished, earlier.record.attempt > 0 || record.attempt == 0 {
-                    return "\(record.taskID) runs before \(earlier.record.taskID)"
-                }
-            }
+        if let fence = transaction.endings[index], fence != record.fence {
+            return "\(record.taskID) ended under fence \(fence), it has \(record.fence ?? 0)"
         }
         if let fence = record.fence, record.status != .pending, row.owner == nil, !record.cancelRequested {
             if fence < effective[row.workspace] ?? 0 { return "\(record.taskID) ended under the lower fence \(fence)" }

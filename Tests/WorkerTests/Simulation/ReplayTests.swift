@@ -120,6 +120,8 @@ struct Replay: Sendable {
             let task = try await pool.withConnection { try Tasks.get(owned.taskID, on: $0) }
             _ = try await ledger("").markDropped(snapshot, for: owned, in: task?.wsid ?? "")
         case .claimPurges: _ = try await ledger("").claimPurges(workspaces: 100)
+        case .raisePurgeFence(let workspace, let floor):
+            _ = try await ledger("").raisePurgeFence(of: "ws-\(workspace)", above: floor)
         case .markPurged(let snapshot): try await ledger("").markPurged(snapshot)
         }
     }

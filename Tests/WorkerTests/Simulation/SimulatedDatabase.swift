@@ -32,12 +32,14 @@ final class SimulatedDatabase {
 
     func commit(_ transaction: SimulatedTransaction) {
         guard open[transaction.id] != nil else { return }
+        rows.commits += 1
         for (index, row) in transaction.workspaces { rows.workspaces[index] = row }
         for (id, row) in transaction.snapshots { rows.snapshots[id] = row }
         for (index, row) in transaction.tasks { rows.tasks[index] = row }
         for row in transaction.newTasks {
             row.record.taskID = SimulatedStatements.id(rows.tasks.count)
             row.record.createdAt = Timestamp(microseconds: transaction.began)
+            row.committed = rows.commits
             rows.tasksOf[row.workspace].append(rows.tasks.count)
             transaction.insertedTasks.append(rows.tasks.count)
             rows.tasks.append(row)
@@ -113,6 +115,10 @@ final class SimulatedTransaction {
     fileprivate(set) var snapshots: [String: SimulatedRows.Snapshot] = [:]
     fileprivate(set) var newTasks: [SimulatedRows.Task] = []
     fileprivate(set) var audit: [SimulatedRows.AuditRow] = []
+    /// Tasks that it made RUNNING, and how many commits the statement saw that did.
+    fileprivate(set) var claims: [Int: Int] = [:]
+    /// Tasks that a worker ended in it, and under which fence.
+    var endings: [Int: Int64] = [:]
     /// Where the new tasks are, after the commit.
     fileprivate(set) var insertedTasks: [Int] = []
     /// What the present statement sees of others; nil between statements.
@@ -227,6 +233,7 @@ final class SimulatedTransaction {
             if others.contains(where: { database.rows.tasks[$0].record.status == .running }) {
                 throw SimulatedFailure.uniqueViolation
             }
+            claims[index] = seen.commits
         } else if wasRunning, row.record.status != .running {
             try lock(.running(row.workspace))
         }

@@ -119,9 +119,9 @@ extension SimulatedStatements {
     private func cancel(_ index: Int, _ transaction: SimulatedTransaction) throws {
         try transaction.lock(.task(index))
         let row = transaction.task(index)
-        switch row.record.status {
-        case .running: try transaction.update(task: index) { $0.record.cancelRequested = true }
-        case .pending, .failed:
+        switch CancelDecision(row.record.status, in: transaction.workspace(row.workspace).state) {
+        case .request: try transaction.update(task: index) { $0.record.cancelRequested = true }
+        case .end:
             try transaction.update(task: index) {
                 $0.record.status = .canceled
                 $0.record.cancelRequested = true
@@ -133,7 +133,7 @@ extension SimulatedStatements {
                     if $0.state == .provisioning { $0.state = .initFailed }
                 }
             }
-        case .succeeded, .canceled, .dead: break
+        case .unchanged, .refuse: break
         }
     }
 

@@ -19,6 +19,8 @@ struct SimulatedRows {
         let workspace: Int
         var owner: String?
         var leaseEnd: Int64?
+        /// How many commits there had been with that of its acceptance.
+        var committed = 0
 
         init(record: TaskRecord, workspace: Int) {
             self.record = record
@@ -27,7 +29,7 @@ struct SimulatedRows {
 
         func copy() -> Task {
             let copy = Task(record: record, workspace: workspace)
-            (copy.owner, copy.leaseEnd) = (owner, leaseEnd)
+            (copy.owner, copy.leaseEnd, copy.committed) = (owner, leaseEnd, committed)
             return copy
         }
 
@@ -47,6 +49,7 @@ struct SimulatedRows {
         let status: TaskStatus?
     }
 
+    var commits = 0
     var workspaces: [Workspace] = []
     var tasks: [Task] = []
     /// Indices of the tasks of each workspace.

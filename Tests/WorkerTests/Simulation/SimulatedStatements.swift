@@ -122,14 +122,22 @@ struct SimulatedStatements {
         ]
     }
 
-    func raiseFence(of owned: TaskFence, above floor: Int64, into fence: Box<Int64?>) -> [Statement] {
-        [
+    func raiseFence(
+        of owned: TaskFence, above floor: Int64, by worker: String, into fence: Box<Int64?>
+    ) -> [Statement] {
+        let unsure = Box<Int64?>(nil)
+        return [
             { transaction in
                 fence.value = nil
                 let index = Self.index(owned)
                 try transaction.lock(.task(index))
                 let row = transaction.task(index)
-                guard row.record.status == .running, row.record.fence == owned.fence else { return }
+                guard row.record.status == .running, row.record.fence == owned.fence else {
+                    if row.record.status == .running, row.record.fence == unsure.value, row.owner == worker {
+                        fence.value = unsure.value
+                    }
+                    return
+                }
                 var raised: Int64 = 0
                 try transaction.update(workspace: row.workspace) {
                     $0.fence = max($0.fence, floor) + 1
@@ -140,6 +148,7 @@ struct SimulatedStatements {
                     $0.leaseEnd = transaction.began + lease
                 }
                 fence.value = raised
+                unsure.value = raised
             }
         ]
     }
@@ -230,6 +239,7 @@ struct SimulatedStatements {
         let row = transaction.task(index)
         var conclusion = Conclusion(completion.verdict, of: row.record, backoff: backoff)
         if flaw == .cancelBeatsPublication, row.record.cancelRequested { conclusion = .canceled }
+        transaction.endings[index] = completion.owned.fence
         try transaction.update(task: index) { row in
             row.record.status = conclusion.status
             row.record.error = conclusion.error
@@ -345,6 +355,23 @@ struct SimulatedStatements {
                     for id in unpurged(transaction) where transaction.snapshot(id)?.workspace == workspace {
                         purges.value.append((id, workspace, transaction.workspace(workspace).fence))
                     }
+                }
+            },
+        ]
+    }
+
+    func raisePurgeFence(of workspace: Int, above floor: Int64, into fence: Box<Int64?>) -> [Statement] {
+        [
+            { transaction in
+                fence.value = nil
+                try transaction.lock(.workspace(workspace), .noKeyUpdate)
+            },
+            { transaction in
+                let tasks = transaction.tasks(of: workspace).map { transaction.task($0) }
+                guard !tasks.contains(where: { $0.record.status == .running }) else { return }
+                try transaction.update(workspace: workspace) {
+                    $0.fence = max($0.fence, floor) + 1
+                    fence.value = $0.fence
                 }
             },
         ]

@@ -48,6 +48,8 @@ final class SimulatedWorker {
     private let schedule = PollSchedule(interval: .seconds(1), idleBackoff: .seconds(4))
     private var isClaiming = false
     private var isCalled = false
+    private var looks = 0
+    private var purges = 0
     private var completions: [(completion: Ledger.Completion, run: Run)] = []
     private var writers = 0
 
@@ -106,7 +108,7 @@ final class SimulatedWorker {
         guard isAlive else { return }
         switch event {
         case .tasks: look()
-        case .cancel(let task): held.find(taskID: task).forEach { $0.requestCancel() }
+        case .cancel(let task): held.requestCancel(task, at: simulation.monotonic)
         case .resumed:
             connect()
             look()
@@ -138,6 +140,7 @@ final class SimulatedWorker {
         guard free > 0 else { return }
         isClaiming = true
         isCalled = false
+        looks += 1
         let askedAt = simulation.monotonic
         let claimed = Box<[ClaimedTask]>([])
         simulation.perform(
@@ -148,12 +151,18 @@ final class SimulatedWorker {
             switch outcome {
             case .success(let tasks):
                 for task in tasks { begin(task, askedAt: askedAt, takenOver: false) }
-                let delay = schedule.delay(found: !tasks.isEmpty, nextRetry: simulation.timeToNextRetry)
-                after(delay.wholeMicroseconds + 1) { $0.look() }
-            case .failure: after(1_000_000) { $0.look() }
+                let delay = schedule.delay(found: !tasks.isEmpty, nextDue: simulation.timeToNextClaim)
+                lookAgain(in: delay.wholeMicroseconds + 1)
+            case .failure: lookAgain(in: 1_000_000)
             }
             if isCalled { look() }
         }
+    }
+
+    /// Unless something calls before.
+    private func lookAgain(in delay: Int64) {
+        let last = looks
+        after(delay) { if $0.looks == last { $0.look() } }
     }
 
     private func begin(_ claimed: ClaimedTask, askedAt: MonotonicTime, takenOver: Bool) {
@@ -295,7 +304,8 @@ final class SimulatedWorker {
         let fence = Box<Int64?>(nil)
         let owned = run.task.ownership
         persist(
-            run, simulation.sql.raiseFence(of: owned, above: floor, into: fence), .raiseFence(owned, above: floor),
+            run, simulation.sql.raiseFence(of: owned, above: floor, by: id, into: fence),
+            .raiseFence(owned, above: floor),
             fence
         ) { [self] fence in
             guard let fence else { return .disowned }
@@ -404,20 +414,36 @@ final class SimulatedWorker {
             simulation.sql.claimPurges(into: purges), as: .claimPurges, by: self, result: purges
         ) { [self] outcome in
             guard case .success(let purges) = outcome else { return }
-            for (number, purge) in purges.enumerated() {
-                let wsid = "ws-\(purge.workspace)"
-                let request = ExecuteTaskRequest(
-                    taskID: "purge-\(id)-\(simulation.now)-\(number)", wsid: wsid, fence: UInt64(purge.fence),
-                    requestID: "", operation: .snapshotDrop(snapshotID: purge.snapshot))
-                let address = routing.order(for: wsid, at: simulation.monotonic)[0]
-                let generation = generation
-                _ = simulation.executor(address).execute(request, workspace: purge.workspace) { [self] outcome in
-                    guard generation == self.generation, case .success(.result) = outcome else { return }
-                    simulation.perform(
-                        simulation.sql.markPurged(purge.snapshot), as: .markPurged(purge.snapshot), by: self,
-                        result: Box(())
-                    ) { _ in }
+            for purge in purges { delete(purge.snapshot, in: purge.workspace, fence: purge.fence) }
+        }
+    }
+
+    /// Once more under a higher fence where the executor knows one.
+    private func delete(_ snapshot: String, in workspace: Int, fence: Int64, isSecond: Bool = false) {
+        purges += 1
+        let request = ExecuteTaskRequest(
+            taskID: "purge-\(id)-\(purges)", wsid: "ws-\(workspace)", fence: UInt64(clamping: fence), requestID: "",
+            operation: .snapshotDrop(snapshotID: snapshot))
+        let address = routing.order(for: request.wsid, at: simulation.monotonic)[0]
+        let generation = generation
+        _ = simulation.executor(address).execute(request, workspace: workspace) { [self] outcome in
+            guard generation == self.generation else { return }
+            switch outcome {
+            case .success(.result):
+                simulation.perform(
+                    simulation.sql.markPurged(snapshot), as: .markPurged(snapshot), by: self, result: Box(())
+                ) { _ in }
+            case .success(.failure(let failure)) where failure.code == .fenced && !isSecond:
+                let raised = Box<Int64?>(nil)
+                let floor = Int64(clamping: failure.storedFence ?? 0)
+                simulation.perform(
+                    simulation.sql.raisePurgeFence(of: workspace, above: floor, into: raised),
+                    as: .raisePurgeFence(workspace: workspace, above: floor), by: self, result: raised
+                ) { [self] outcome in
+                    guard case .success(let fence?) = outcome else { return }
+                    delete(snapshot, in: workspace, fence: fence, isSecond: true)
                 }
+            case .success, .failure: break
             }
         }
     }

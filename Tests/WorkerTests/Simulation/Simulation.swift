@@ -117,9 +117,14 @@ final class Simulation {
             + database.rows.snapshots.filter { $0.value.deleted && !$0.value.purged }.map { "snapshot \($0.key)" }
     }
 
-    var timeToNextRetry: Duration? {
-        let next = database.rows.tasks.filter { $0.record.status == .failed }.map(\.record.nextRunAt.microseconds).min()
-        return next.map { .microseconds(max(0, $0 - now)) }
+    /// As `Tasks.timeToNextClaim`.
+    var timeToNextClaim: Duration? {
+        let waiting = database.rows.tasksOf.compactMap { tasks -> TaskRecord? in
+            let unfinished = tasks.map { database.rows.tasks[$0] }.filter(\.isUnfinished).map(\.record)
+            guard !unfinished.contains(where: { $0.status == .running }) else { return nil }
+            return unfinished.min { ($0.createdAt, $0.taskID) < ($1.createdAt, $1.taskID) }
+        }
+        return waiting.map { .microseconds(max(0, $0.nextRunAt.microseconds - now)) }.min()
     }
 
     // MARK: Transactions
@@ -244,7 +249,7 @@ final class Simulation {
 
     private func strike() {
         let worker = workers[random.below(workers.count)]
-        switch random.below(8) {
+        switch random.below(9) {
         case 0, 1:
             trace("kill \(worker.name)")
             worker.crash()
@@ -265,6 +270,11 @@ final class Simulation {
             let executor = executor(addresses[random.below(2)])
             trace("kill \(executor.address)")
             executor.crash(until: now + random.time(50_000, 5_000_000))
+        case 7:
+            // As where the database was restored from a backup.
+            let workspace = random.below(trees.count)
+            trace("the executors know a higher fence of workspace \(workspace)")
+            trees[workspace].fence += UInt64(1 + random.below(5))
         default:
             trace("restart the database")
             database.restart()
