@@ -20,11 +20,14 @@ package struct APIProgram: Sendable {
     package init(_ settings: APISettings, logger: Logger) throws {
         let metrics = MetricsRegistry()
         metrics.gauge(.buildInfo, "Which build this is; always 1.", labels: [.version]).set(1, Version.current)
-        let pool = PostgresPool(dsn: settings.dsn, size: settings.poolSize, applicationName: "wvs-api", logger: logger)
+        let database = ConnectionSettings(dsn: settings.dsn, applicationName: "wvs-api")
+        // Who waits for a lock has a connection, which requests for other workspaces may need.
+        let pool = PostgresPool(database, PostgresPool.Limits(size: settings.poolSize), logger: logger) { connection in
+            try connection.script("SET lock_timeout = '2s'")
+        }
         schema = SchemaGuard(pool)
-        let signaling = ConnectionSettings(dsn: settings.dsn, applicationName: "wvs-api")
-        let notifier = Notifier(signaling, logger: logger)
-        let listener = Listener(signaling, logger: logger)
+        let notifier = Notifier(database, logger: logger)
+        let listener = Listener(database, logger: logger)
         let watch = TaskWatch(pool: pool, listener: listener)
         let enqueue = Enqueue(pool: pool, notifier: notifier, paths: WorkspacePaths(root: settings.workspaceRoot))
         let closing = Closing(pool: pool, notifier: notifier)
@@ -56,7 +59,8 @@ package struct APIProgram: Sendable {
         let program = try APIProgram(settings, logger: logger)
         try await program.schema.check()
         try await ServiceGroup(
-            [program.schema] + program.services, shutdownTimeout: settings.shutdownTimeout, logger: logger
+            [program.schema] + program.services, shutdownTimeout: settings.shutdownTimeout, patience: .seconds(1),
+            logger: logger
         ).run()
     }
 

@@ -1,4 +1,5 @@
 private import CPostgres
+private import Dispatch
 private import Glibc
 import RuntimeCore
 
@@ -8,6 +9,8 @@ import RuntimeCore
 final class Link {
     /// How long the server may take to answer after it was told to cancel, before the connection is given up.
     private static let grace = Duration.seconds(10)
+    /// How long the telling may take.
+    private static let patience = Duration.seconds(2)
 
     private let raw: OpaquePointer
     /// Once something went wrong on the wire the protocol's state is unknown: the connection is never used again.
@@ -170,22 +173,37 @@ final class Link {
         var nextAttempt = MonotonicTime.now
     }
 
-    /// Tells the server, over a connection of its own, to end what runs here. Blocks, at most for `tcp_user_timeout`.
+    /// Tells the server, over a connection of its own, to end what runs here; a server that does not even listen to that costs the
+    /// connection. Blocks until it was told: later it could end the next statement.
     ///
     /// It has to be said again until there is an answer: a session that has not yet read the statement ignores it.
     private func requestCancel(_ request: CancelRequest) throws(PostgresError) -> CancelRequest {
-        guard request.deadline > .now, let handle = PQgetCancel(raw) else {
+        guard request.deadline > .now, let handle = PQgetCancel(raw), tell(CancelHandle(raw: handle)) else {
             isBroken = true
             throw Link.canceled
         }
-        defer { PQfreeCancel(handle) }
-        var reason = [CChar](repeating: 0, count: 256)
-        // Where nobody answers, the deadline ends the call.
-        _ = PQcancel(handle, &reason, CInt(reason.count))
         var next = request
         next.nextAttempt = .now + request.pause
         next.pause = min(request.pause * 2, .seconds(1))
         return next
+    }
+
+    /// False where that takes too long. PQcancel has no timeout of its own, so it runs on a thread of its own.
+    private func tell(_ handle: CancelHandle) -> Bool {
+        let isOver = DispatchSemaphore(value: 0)
+        DispatchQueue(label: "postgres.cancel").async {
+            var reason = [CChar](repeating: 0, count: 256)
+            // Where it fails, the deadline ends the call.
+            _ = PQcancel(handle.raw, &reason, CInt(reason.count))
+            PQfreeCancel(handle.raw)
+            isOver.signal()
+        }
+        return isOver.wait(timeout: .now() + .milliseconds(Int(Link.patience.wholeMilliseconds))) == .success
+    }
+
+    /// Sendable: nobody else uses it, and it shares nothing with the connection that it was made from (libpq, 34.7).
+    private struct CancelHandle: @unchecked Sendable {
+        let raw: OpaquePointer
     }
 
     /// Whether nothing waits to be read. On an idle connection that is the server's farewell, or nothing worth a thought.

@@ -18,11 +18,17 @@ package protocol Service: Sendable {
 package struct ServiceGroup: Sendable {
     private let services: [any Service]
     private let shutdownTimeout: Duration
+    private let patience: Duration?
     private let logger: Logger
 
-    package init(_ services: [any Service], shutdownTimeout: Duration, logger: Logger) {
+    /// - Parameter patience: how long services that were cancelled are waited for, should they wait for what never comes; nil where
+    ///   the program may not end before they have.
+    package init(
+        _ services: [any Service], shutdownTimeout: Duration, patience: Duration? = nil, logger: Logger
+    ) {
         self.services = services
         self.shutdownTimeout = shutdownTimeout
+        self.patience = patience
         self.logger = logger
     }
 
@@ -30,6 +36,13 @@ package struct ServiceGroup: Sendable {
         case signal(CInt)
         case ended(index: Int, failure: (any Error)?)
         case timeout
+        case outOfPatience
+    }
+
+    /// Services that did not end although they were cancelled.
+    package struct Abandoned: Error, CustomStringConvertible {
+        package let services: [String]
+        package var description: String { "did not end in time: \(services.joined(separator: ", "))" }
     }
 
     /// Throws the first failure of a service, after the others have been shut down.
@@ -55,20 +68,28 @@ package struct ServiceGroup: Sendable {
             stopping = running.max()
             if let stopping { services[stopping].shutdown() }
         }
+        func cancelAll() {
+            tasks.forEach { $0.cancel() }
+            timer?.cancel()
+            timer = patience.map { startTimer($0, .outOfPatience, continuation) }
+        }
         for await event in events {
             switch event {
             case .signal(let number):
                 if stopping == nil {
                     logger.info("shutting down", [.signal: .integer(Int64(number))])
-                    timer = startTimer(continuation)
+                    timer = startTimer(shutdownTimeout, .timeout, continuation)
                     stopNext()
                 } else {
                     logger.warn("second signal, canceling what still runs", [.signal: .integer(Int64(number))])
-                    tasks.forEach { $0.cancel() }
+                    cancelAll()
                 }
             case .timeout:
                 logger.warn("shutdown deadline passed, canceling what still runs")
-                tasks.forEach { $0.cancel() }
+                cancelAll()
+            case .outOfPatience:
+                failure = failure ?? Abandoned(services: running.sorted().map { services[$0].name })
+                continuation.finish()
             case .ended(let index, let error):
                 running.remove(index)
                 if let error, !(error is CancellationError) {
@@ -79,7 +100,7 @@ package struct ServiceGroup: Sendable {
                     timer?.cancel()
                     continuation.finish()
                 } else if stopping == nil || stopping == index {
-                    if timer == nil { timer = startTimer(continuation) }
+                    if timer == nil { timer = startTimer(shutdownTimeout, .timeout, continuation) }
                     stopNext()
                 }
             }
@@ -87,11 +108,13 @@ package struct ServiceGroup: Sendable {
         if let failure { throw failure }
     }
 
-    private func startTimer(_ continuation: AsyncStream<Event>.Continuation) -> Task<Void, Never> {
+    private func startTimer(
+        _ limit: Duration, _ event: Event, _ continuation: AsyncStream<Event>.Continuation
+    ) -> Task<Void, Never> {
         Task {
             do {
-                try await Task.sleep(for: shutdownTimeout)
-                continuation.yield(.timeout)
+                try await Task.sleep(for: limit)
+                continuation.yield(event)
             } catch {}
         }
     }

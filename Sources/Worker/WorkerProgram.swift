@@ -6,8 +6,8 @@ import RuntimeCore
 
 /// wvs-worker: a task engine, a database pool and a listener for probes and scrapes.
 package struct WorkerProgram {
-    /// Beside the engine's own time to drain.
-    private static let shutdownGrace = Duration.seconds(10)
+    /// For what hangs with PostgreSQL, beside the engine's own time to drain: nothing is lost with it but some leases' time.
+    private static let patience = Duration.seconds(1)
 
     private let settings: WorkerSettings
 
@@ -38,8 +38,7 @@ package struct WorkerProgram {
         try await schema.check()
         try await ServiceGroup(
             [pool, monitoring, Guarded(schema: schema, engine: engine)],
-            shutdownTimeout: settings.engine.drainTimeout + WorkerProgram.shutdownGrace,
-            logger: logger
+            shutdownTimeout: settings.engine.drainTimeout, patience: WorkerProgram.patience, logger: logger
         ).run()
     }
 }

@@ -42,6 +42,34 @@ import Testing
         try await running.value
     }
 
+    @Test func aStatementCanBeCanceledAlthoughTheServerHangs() async throws {
+        let server = try await TestServer.start()
+        let pool = PostgresPool(dsn: server.dsn(), size: 1, logger: quiet)
+        let watcher = PostgresPool(dsn: server.dsn(), size: 1, logger: quiet)
+        let hanging = Task { try await pool.query("SELECT pg_sleep(600)") }
+        try await eventually("the statement runs", within: ServerTests.bound) {
+            try await watcher.query("SELECT FROM pg_stat_activity WHERE query LIKE '%sleep(600)' AND state = 'active'")
+                .count == 1
+        }
+        try await server.freeze()
+        let ended = Mutex(false)
+        let waiting = Task {
+            let error = await postgresError { _ = try await hanging.value }
+            ended.withLock { $0 = true }
+            return error
+        }
+        hanging.cancel()
+        do {
+            try await eventually("it ends", within: ServerTests.bound) { ended.withLock { $0 } }
+        } catch {
+            try await server.thaw()
+            throw error
+        }
+        try await server.thaw()
+        #expect(await waiting.value?.code == .canceled)
+        #expect(try await pool.scalar("SELECT 2", as: Int.self) == 2)
+    }
+
     @Test func upkeepReconnectsBeforeAnybodyAsks() async throws {
         let server = try await TestServer.start()
         try await server.stop()

@@ -27,6 +27,15 @@ import Testing
 
     private struct Broken: Error {}
 
+    /// Waits for what never comes, whatever it is told.
+    private final class Stuck: Service {
+        let name = "stuck"
+        private let kept = RuntimeCore.Mutex<CheckedContinuation<Void, Never>?>(nil)
+        func run() async throws { await withCheckedContinuation { never in kept.withLock { $0 = never } } }
+        func shutdown() {}
+        func letGo() { kept.withLock { $0 }?.resume() }
+    }
+
     @Test func aFailingServiceShutsTheOthersDownInReverseOrderAndIsThrown() async throws {
         let ended = RuntimeCore.Mutex<[String]>([])
         let group = ServiceGroup(
@@ -37,5 +46,15 @@ import Testing
             shutdownTimeout: .seconds(10), logger: Logger(level: .error, descriptor: -1))
         await #expect(throws: Broken.self) { try await group.run() }
         #expect(ended.withLock { $0 } == ["second", "first"])
+    }
+
+    @Test func whatDoesNotEndAlthoughItWasCanceledIsLeftAndNamed() async throws {
+        let stuck = Stuck()
+        let ended = RuntimeCore.Mutex<[String]>([])
+        let group = ServiceGroup(
+            [stuck, Scripted("broken", ended: ended, failure: Broken())], shutdownTimeout: .milliseconds(10),
+            patience: .milliseconds(10), logger: Logger(level: .error, descriptor: -1))
+        await #expect(throws: Broken.self) { try await group.run() }
+        stuck.letGo()
     }
 }

@@ -52,7 +52,7 @@ struct WorkerCrash: CustomTestStringConvertible, Sendable {
     func `after a kill another worker brings the task to its one end`(_ crash: WorkerCrash) async throws {
         try await Rig.with { rig in
             let (id, snapshot) = try await rig.prepare(crash.scenario)
-            let victim = try rig.startWorker(failpoint: "\(crash.point):kill")
+            let victim = try rig.startWorker(["WVS_FAILPOINT": "\(crash.point):kill"])
             _ = try await victim.line(within: .seconds(30)) { $0 == "failpoint \(crash.point)" }
             #expect(try await victim.ended() == 128 + 9)
             let next = try rig.startWorker()
@@ -102,16 +102,5 @@ extension Rig {
             _ = try await ghost(lease: .milliseconds(100)).claim(limit: 1)
             return (id, nil)
         }
-    }
-
-    /// wvs-worker as a process, with short times.
-    fileprivate func startWorker(failpoint: String? = nil) throws -> ProgramProcess {
-        var environment = [
-            "WVS_DB_DSN": dsn, "EXECUTOR_ADDRS": addresses[0], "WVS_METRICS_ADDR": "127.0.0.1:0", "WORKER_LEASE": "1s",
-            "WORKER_RETRY_BASE": "10ms", "WORKER_POLL_INTERVAL": "50ms", "WORKER_IDLE_BACKOFF": "50ms",
-            "WORKER_SHUTDOWN_TIMEOUT": "5s",
-        ]
-        environment["WVS_FAILPOINT"] = failpoint
-        return try ProgramProcess("wvs-worker", environment: environment)
     }
 }

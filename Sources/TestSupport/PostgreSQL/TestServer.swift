@@ -66,6 +66,21 @@ package final class TestServer: Sendable {
     /// Stops at once, as in a crash: sessions are cut, nothing is written back.
     package func stop() async throws { try await control(["stop", "-m", "immediate", "-w"]) }
 
+    /// Stops its processes in the middle of whatever they do: connections stand, and nobody answers. Call `thaw` before it is to end.
+    package func freeze() async throws { try await signal("STOP") }
+
+    package func thaw() async throws { try await signal("CONT") }
+
+    private func signal(_ name: String) async throws {
+        // The first one first: it starts no others meanwhile.
+        let script = """
+            postmaster=$(head -n 1 '\(folder)/data/postmaster.pid')
+            kill -\(name) "$postmaster"
+            for child in $(cat "/proc/$postmaster/task/$postmaster/children"); do kill -\(name) "$child" || true; done
+            """
+        try await Command.run(["sh", "-c", script])
+    }
+
     private func control(_ words: [String]) async throws {
         try await Command.run(TestServer.asPostgres(["\(binaries)/pg_ctl", "-D", "\(folder)/data"] + words))
     }

@@ -75,6 +75,16 @@ struct Rig: Sendable {
             options: options, metrics: WorkerMetrics(metrics), logger: Rig.logger)
     }
 
+    /// wvs-worker as a process, with short times, and what the test wants otherwise.
+    func startWorker(_ settings: [String: String] = [:]) throws -> ProgramProcess {
+        let usual = [
+            "WVS_DB_DSN": dsn, "EXECUTOR_ADDRS": addresses[0], "WVS_METRICS_ADDR": "127.0.0.1:0", "WORKER_LEASE": "1s",
+            "WORKER_RETRY_BASE": "10ms", "WORKER_POLL_INTERVAL": "50ms", "WORKER_IDLE_BACKOFF": "50ms",
+            "WORKER_SHUTDOWN_TIMEOUT": "5s",
+        ]
+        return try ProgramProcess("wvs-worker", environment: usual.merging(settings) { $1 })
+    }
+
     /// Runs an engine while `body` runs, and shuts it down.
     func running(_ engine: TaskEngine, _ body: () async throws -> Void) async throws {
         let run = Task { try await engine.run() }
