@@ -44,6 +44,8 @@ struct APIError: Error, Equatable {
     init(hiding error: any Error) {
         if let error = error as? PostgresError, error.isUnavailable {
             self.init(.internal, "the database can not be reached at the moment; try again", status: 503)
+        } else if let error = error as? PostgresError, error.isLockTimeout {
+            self.init(.internal, "what this request changes is locked for too long; try again", status: 503)
         } else {
             self.init(.internal, "something went wrong in the service; the log knows this request by its id")
         }

@@ -45,6 +45,9 @@ package struct PostgresError: Error, Equatable, CustomStringConvertible {
         sqlState == "23505" && (name == nil || name == constraint)
     }
 
+    /// Whether a lock was not to be had in the time that `lock_timeout` allows (55P03).
+    package var isLockTimeout: Bool { sqlState == "55P03" }
+
     /// Whether the database can not be worked with for now, whatever is asked of it.
     package var isUnavailable: Bool {
         switch code {
