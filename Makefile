@@ -34,7 +34,8 @@ build: bootstrap ## Build the release programs into bin/
 build-debug: bootstrap
 	swift build
 
-test: bootstrap ## Build and run all tests
+test: ## Build and run all tests
+	@scripts/bootstrap.sh --tests
 	scripts/test.sh
 
 model: bootstrap ## Prove the models of the quiesce protocol, and that each broken rule is missed

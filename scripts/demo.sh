@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The main job, told step by step: a snapshot and a rollback of an agent that never stops writing. Everything lives below a
-# scratch folder and is gone at the end, whatever happens. Exit status 0 only if every proof held.
+# scratch folder and is gone at the end, whatever happens. Exit status 0 only if every proof held and nothing is left.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/stack-lib.sh
@@ -8,8 +8,10 @@ cd "$(dirname "$0")/.."
 
 bin=$(realpath "${WVS_BIN:-bin}")
 ws=demo
-dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-demo.XXXXXX")
+dir=''
 failures=0
+# A signal may come within a command whose output goes elsewhere.
+exec {screen}>&1 {errors}>&2
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
   bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' off=$'\e[0m'
@@ -32,25 +34,45 @@ proof() {
   fi
 }
 
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
 finish() {
-  local status=$?
+  local status=$? seconds left='Nothing is left behind.' log
   trap - EXIT
   trap '' INT TERM HUP PIPE
   set +e
-  if [ "$status" != 0 ] && [ "$status" != 130 ] && [ -d "$dir/log" ]; then
+  exec 1>&"$screen" 2>&"$errors"
+  seconds=$((($(milliseconds) - started) / 1000))
+  if [ "$status" != 0 ] && [ "$status" != 130 ] && [ "$failures" = 0 ] && [ -d "$dir/log" ]; then
     printf '\n%sThe demo broke off. What the programs logged last:%s\n' "$red" "$off" >&2
     for log in "$dir"/log/*.log; do
       printf -- '-- %s\n' "$(basename "$log")" >&2
       tail -n 3 "$log" >&2
     done
   fi
-  stack_stop "$dir"
+  # Said only once it has been looked for.
+  stack_stop "$dir" || { left='' status=1; }
+  if [ "$failures" -gt 0 ]; then
+    printf '\n%s%d proofs failed.%s %s\n' "$red" "$failures" "$off" "$left"
+  else
+    case $status in
+      0) printf '\n%sEvery proof held%s, after %d s. %s\n' "$green" "$off" "$seconds" "$left" ;;
+      130) printf '\nInterrupted. %s\n' "$left" ;;
+      *) printf '\n%sThe demo did not come to its end.%s %s\n' "$red" "$off" "$left" ;;
+    esac
+  fi
   exit "$status"
 }
+started=$(milliseconds)
 trap finish EXIT
-trap 'exit 130' INT TERM HUP
+stack_signals
 
-milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+# Asks for something and waits for its end; sets `answer`. In the background: a signal waits for what is in the foreground.
+act() {
+  ctl "$@" --wait --timeout 1m > "$dir/answer" &
+  wait "$!" || return
+  answer=$(< "$dir/answer")
+}
 ctl() { local noun=$1 verb=$2; shift 2; "$bin/wvsctl" "$noun" "$verb" "$@" --api-url "$API_URL"; }
 query() { "$(postgres_bin)/psql" -X -q -A -t -F '  ' -d "$DSN" -c "$1"; }
 tree() { readlink "$MOUNT/$ws/current"; }
@@ -66,20 +88,20 @@ snapshot_row() { query "SELECT count(*) FROM wvs.snapshots WHERE snapshot_id = '
 holds() { jq -e "$1" <<< "$2" > /dev/null; }
 refuses() { ! "$@" > /dev/null 2>&1; }
 
-started=$(milliseconds)
+stack_scratch demo
 step "1  A stack of its own"
 note "below $dir; nothing else on this machine is touched"
 stack_start "$dir" "$bin"
 if [ "$ENGINE" = reflink ]; then
   say "PostgreSQL, XFS with reflinks on a loop image, wvs-api, wvs-worker, wvs-executor"
 else
-  say "PostgreSQL, wvs-api, wvs-worker, wvs-executor; not root, so a plain folder and the copy engine"
+  say "PostgreSQL, wvs-api, wvs-worker, wvs-executor; $ENGINE_REASON, so a plain folder and the copy engine"
 fi
 say "up after $(($(milliseconds) - started)) ms, API at $API_URL"
 
 step "2  A workspace, and an agent that works in it"
 if as_root; then uid=1000 gid=1000; else uid=$(id -u) gid=$(id -g); fi
-ctl workspace create "$ws" --owner you --uid "$uid" --gid "$gid" --wait > "$dir/log/create.out"
+act workspace create "$ws" --owner you --uid "$uid" --gid "$gid"
 proof "workspace $ws is ACTIVE" grep -q ACTIVE <(ctl workspace get "$ws")
 mkdir "$dir/ticker"
 user=()
@@ -99,7 +121,8 @@ install -o "$uid" -g "$gid" -m 0644 <(echo "the one file that must not get lost"
 step "3  A snapshot while it writes"
 from=$(date +%s%6N)
 begin=$(milliseconds)
-snapshot=$(ctl snapshot create "$ws" -m "before the experiment" --wait --json)
+act snapshot create "$ws" -m "before the experiment" --json
+snapshot=$answer
 took=$(($(milliseconds) - begin))
 id=$(jq -r .snapshot_id <<< "$snapshot")
 ack=$(jq -c '.receipt.acknowledgements[0]' <<< "$snapshot")
@@ -125,7 +148,8 @@ say "important.txt is deleted, and the agent has written $(($(steps_now) - $(ste
 old=$(tree)
 from=$(date +%s%6N)
 begin=$(milliseconds)
-rollback=$(ctl current set "$ws" "$id" --yes --wait --json)
+act current set "$ws" "$id" --yes --json
+rollback=$answer
 say "rolled back after $(($(milliseconds) - begin)) ms: the agent stood still for $(jq -r '.receipt.window_ms * 10 | round / 10' <<< "$rollback") ms; its own clock says $(gap_since "$from") ms"
 proof "current points to a new tree: $(tree)" test "$(tree)" != "$old"
 proof "important.txt is back, byte for byte" cmp -s "$frozen/important.txt" "$MOUNT/$ws/current/important.txt"
@@ -136,10 +160,11 @@ is_writing_again() { [ "$(steps_now)" -gt $(($(steps "$frozen") + 100)) ]; }
 proof "the agent works on, in the new tree" wait_for "the agent to go on" is_writing_again
 
 step "5  A second snapshot, and its end"
-second=$(ctl snapshot create "$ws" -m "not needed" --wait --json | jq -r .snapshot_id)
+act snapshot create "$ws" -m "not needed" --json
+second=$(jq -r .snapshot_id <<< "$answer")
 ctl snapshot list "$ws" | sed 's/^/  /'
-proof "the snapshot that is current cannot be dropped" refuses ctl snapshot drop "$ws" "$id" --yes --wait
-ctl snapshot drop "$ws" "$second" --yes --wait > /dev/null
+proof "the snapshot that is current cannot be dropped" refuses act snapshot drop "$ws" "$id" --yes
+act snapshot drop "$ws" "$second" --yes
 gone() { [ ! -e "$MOUNT/$ws/snapshots/$second" ]; }
 proof "the second snapshot is dropped: its folder is gone" wait_for "the deletion" gone
 proof "and so is its row" test "$(snapshot_row "$second")" = 0
@@ -152,10 +177,4 @@ query "SELECT to_char(ts, 'HH24:MI:SS.MS'), action, coalesce(payload->'after'->>
        FROM wvs.audit ORDER BY event_id" | sed 's/^/  /'
 proof "every task ended SUCCEEDED" test "$(query "SELECT count(*) FROM wvs.tasks WHERE status <> 'SUCCEEDED'")" = 0
 
-printf '\n'
-if [ "$failures" = 0 ]; then
-  printf '%sEvery proof held%s, after %d s. Nothing is left behind.\n' "$green" "$off" $((($(milliseconds) - started) / 1000))
-else
-  printf '%s%d proofs failed.%s\n' "$red" "$failures" "$off"
-  exit 1
-fi
+[ "$failures" = 0 ]

@@ -22,9 +22,10 @@ if [ ! -e "$tools/ready" ]; then
 fi
 
 bin=$(realpath "${WVS_BIN:-bin}")
-dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-fuzz.XXXXXX")
-trap 'stack_stop "$dir"' EXIT
-trap 'exit 130' INT TERM HUP
+dir=''
+trap 'stack_stop "$dir" || exit 1' EXIT
+stack_signals
+stack_scratch fuzz
 stack_start "$dir" "$bin"
 # Workspaces without an agent are answered for by the node's sidecar.
 stack_spawn "$dir" sidecar "$bin/wvs-sidecar" node --root "$MOUNT"

@@ -1,9 +1,12 @@
 # shellcheck shell=bash
-# A whole WVS below one scratch folder: private PostgreSQL, file system, the four programs. Sourced by stack.sh and demo.sh.
+# A whole WVS below one scratch folder: private PostgreSQL, file system, the four programs. Sourced by stack.sh, demo.sh and others.
 #
-#   stack_start DIR BIN    starts everything; sets API_URL, MOUNT, ENGINE, DSN
+#   stack_signals          a signal ends the script, but never between the making of something and its record
+#   stack_scratch NAME     makes a scratch folder, named in `dir`
+#   stack_start DIR BIN    starts everything; sets API_URL, MOUNT, ENGINE, ENGINE_REASON, DSN
 #   stack_spawn DIR NAME COMMAND...   starts a program of the stack in a session of its own, log in DIR/log/NAME.log
-#   stack_stop DIR         ends everything that was started, in reverse order, and removes DIR
+#   stack_stop DIR         ends everything that was started, in reverse order, and removes DIR; fails, and says what is left, if
+#                          anything is
 
 as_root() { [ "$(id -u)" = 0 ]; }
 
@@ -16,39 +19,75 @@ postgres_bin() {
   printf '%s\n' "${found:-/usr/bin}"
 }
 
-# The time a process was started, which tells it from a later one with the same pid.
+stack_held='' stack_signalled=''
+stack_signals() { trap stack_signal INT TERM HUP; }
+stack_signal() {
+  stack_signalled=1
+  [ -n "$stack_held" ] || stack_interrupt
+}
+stack_interrupt() {
+  # An impatient second one must not end the cleaning up.
+  trap '' INT TERM HUP
+  exit 130
+}
+stack_hold() { stack_held=1; }
+stack_release() {
+  stack_held=''
+  [ -z "$stack_signalled" ] || stack_interrupt
+}
+
+stack_scratch() {
+  stack_hold
+  # Ctrl-C reaches mktemp too, and must not end it between the folder and its name.
+  dir=$(trap '' INT TERM HUP && mktemp -d "${TMPDIR:-/tmp}/wvs-$1.XXXXXX")
+  stack_release
+}
+
+# Sets REPLY to the time a process was started, which tells it from a later one with the same pid; to nothing if it has ended.
 start_time() {
   local stat fields
+  REPLY=''
   # Read without a child process: a signal that ends it would leave a running program unrecorded.
   read -r stat 2> /dev/null < "/proc/$1/stat" || return 0
   read -r -a fields <<< "${stat##*) }"
-  printf '%s\n' "${fields[19]}"
+  case ${fields[0]} in Z | X) ;; *) REPLY=${fields[19]} ;; esac
+}
+is_running() {
+  start_time "$1"
+  [ -n "$REPLY" ] && [ "$REPLY" = "$2" ]
 }
 
 stack_spawn() {
   local dir=$1 name=$2 pid
   shift 2
+  stack_hold
   # A session of its own: Ctrl-C in a terminal reaches the script alone, which then stops things in order.
   setsid "$@" > "$dir/log/$name.out" 2> "$dir/log/$name.log" < /dev/null &
   pid=$!
-  printf '%s %s %s\n' "$name" "$pid" "$(start_time "$pid")" >> "$dir/pids"
+  start_time "$pid"
+  printf '%s %s %s\n' "$name" "$pid" "$REPLY" >> "$dir/pids"
+  stack_release
 }
 
 stack_alive() {
   local name pid started
   while read -r name pid started; do
-    if [ "$name" = "$2" ]; then [ "$(start_time "$pid")" = "$started" ] && return 0; fi
+    if [ "$name" = "$2" ] && is_running "$pid" "$started"; then return 0; fi
   done < "$1/pids"
   return 1
 }
 
 # Waits for a condition, ten seconds at most.
 wait_for() {
-  local what=$1 tries=0
+  local what=$1
+  shift
+  within 10 "$@" || { echo "timed out waiting for $what" >&2; return 1; }
+}
+within() {
+  local tries=$(($1 * 50))
   shift
   until "$@"; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 500 ]; then echo "timed out waiting for $what" >&2; return 1; fi
+    [ $((tries--)) -gt 0 ] || return 1
     sleep 0.02
   done
 }
@@ -67,22 +106,31 @@ await_program() {
 }
 is_listening_or_dead() { is_listening "$@" || ! stack_alive "$1" "$2"; }
 
+# Sets MOUNT, ENGINE and, where that is the copy engine in a plain folder, ENGINE_REASON.
 stack_file_system() {
-  local dir=$1
+  local dir=$1 type=${STACK_FILE_SYSTEM:-xfs}
   mkdir -p "$dir/ws"
-  ENGINE=copy
-  if as_root; then
-    truncate -s 4G "$dir/ws.img"
-    case "${STACK_FILE_SYSTEM:-xfs}" in
-      xfs) ENGINE=reflink && mkfs.xfs -q -m reflink=1 "$dir/ws.img" ;;
-      btrfs) ENGINE=btrfs && mkfs.btrfs -q "$dir/ws.img" > "$dir/log/mkfs.log" ;;
-      *) echo "STACK_FILE_SYSTEM is xfs or btrfs" >&2 && return 1 ;;
-    esac
-    # umount frees the loop device too.
-    mount -o loop "$dir/ws.img" "$dir/ws"
-  fi
   # shellcheck disable=SC2034 # for the caller
-  MOUNT=$dir/ws
+  MOUNT=$dir/ws ENGINE=copy ENGINE_REASON='not root'
+  as_root || return 0
+  truncate -s 4G "$dir/ws.img"
+  case $type in
+    xfs) mkfs.xfs -q -m reflink=1 "$dir/ws.img" ;;
+    btrfs) mkfs.btrfs -q "$dir/ws.img" > "$dir/log/mkfs.log" ;;
+    *) echo "STACK_FILE_SYSTEM is xfs or btrfs" >&2 && return 1 ;;
+  esac
+  # umount frees the loop device too.
+  if mount -o loop "$dir/ws.img" "$dir/ws" 2> "$dir/log/mount.log"; then
+    # shellcheck disable=SC2034 # for the caller
+    case $type in xfs) ENGINE=reflink ENGINE_REASON='' ;; btrfs) ENGINE=btrfs ENGINE_REASON='' ;; esac
+    return 0
+  fi
+  # Root of a container may not mount. Who asked for a file system is not served with a folder.
+  if [ -n "${STACK_FILE_SYSTEM:-}" ]; then cat "$dir/log/mount.log" >&2 && return 1; fi
+  rm "$dir/ws.img"
+  ENGINE_REASON=$(sed '1s/\.$//; q' "$dir/log/mount.log")
+  # shellcheck disable=SC2034 # for the caller
+  ENGINE_REASON="nothing can be mounted here (${ENGINE_REASON##*: })"
 }
 
 stack_postgres() {
@@ -99,17 +147,23 @@ stack_postgres() {
   "$bin/createdb" -h "$dir/pg" -U wvs wvs
 }
 
-stack_start() {
+# What stands before anything is started in DIR.
+stack_prepare() {
   local dir=$1 bin=$2
   chmod 755 "$dir"
   mkdir -p "$dir/log" "$dir/bin"
   : > "$dir/pids"
-  # Where sidecars note what a successor would have to thaw.
-  export WVS_STATE_DIR=$dir/state
+  # Where sidecars note what a successor would have to thaw. And a mark that every program inherits, and what it starts.
+  export WVS_STATE_DIR=$dir/state WVS_STACK=$dir
   AS_POSTGRES=()
   if as_root; then AS_POSTGRES=(runuser -u postgres --); fi
   # The agent runs as another user, who may not be able to reach the checkout.
   cp "$bin/demo-agent" "$dir/bin/"
+}
+
+stack_start() {
+  local dir=$1 bin=$2
+  stack_prepare "$dir" "$bin"
   stack_file_system "$dir"
   stack_postgres "$dir"
   WVS_DB_DSN=$DSN "$bin/wvs-migrate" up > "$dir/log/migrate.log" 2>&1 || { cat "$dir/log/migrate.log" >&2; return 1; }
@@ -145,26 +199,53 @@ stack_metrics() {
   METRICS_URL=http://127.0.0.1:$port
 }
 
-# Ends one process: SIGTERM, and SIGKILL if ten seconds later it still runs.
+# Ends one process: SIGTERM, and SIGKILL if ten seconds later it still runs; two, where somebody has lost patience.
 end_process() {
-  local pid=$1 started=$2 tries=0
-  [ "$(start_time "$pid")" = "$started" ] && [ -n "$started" ] || return 0
-  kill -TERM "$pid" 2>/dev/null || return 0
-  while [ "$(start_time "$pid")" = "$started" ]; do
-    # A child of this shell stays a zombie until it is waited for.
-    grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null && break
-    tries=$((tries + 1))
-    if [ "$tries" -eq 500 ]; then kill -KILL "$pid" 2>/dev/null; fi
-    sleep 0.02
-  done
-  wait "$pid" 2>/dev/null || true
+  local pid=$1 started=$2 patience=10
+  is_running "$pid" "$started" || return 0
+  kill -TERM "$pid" 2> /dev/null
+  [ -z "$stack_signalled" ] || patience=2
+  if ! within "$patience" has_ended "$pid" "$started"; then
+    kill -KILL "$pid" 2> /dev/null
+    wait_for "process $pid to be killed" has_ended "$pid" "$started" || return 1
+  fi
+  wait "$pid" 2> /dev/null
+}
+has_ended() { ! is_running "$@"; }
+
+# The processes of a stack by the mark that they inherited: also those whose parent was killed.
+stack_processes() { grep -lszxF "WVS_STACK=$1" /proc/[0-9]*/environ | cut -d / -f 3; }
+has_no_process() {
+  local processes
+  mapfile -t processes < <(stack_processes "$1")
+  [ ${#processes[@]} = 0 ] || { kill -KILL "${processes[@]}" 2> /dev/null; return 1; }
 }
 
+# The cgroups that sidecars made, if they were killed and could not remove them.
+stack_cgroups() { cat "$1"/state/*.json 2> /dev/null | jq -r 'select(.made_cgroup) | .cgroup'; }
+has_no_cgroup() {
+  local cgroup=$1 processes
+  [ -e "$cgroup/cgroup.procs" ] || return 0
+  # What is frozen by a cgroup of version 1 does not die.
+  if [ -e "$cgroup/freezer.state" ]; then echo THAWED > "$cgroup/freezer.state"; else echo 0 > "$cgroup/cgroup.freeze"; fi
+  mapfile -t processes < "$cgroup/cgroup.procs"
+  [ ${#processes[@]} = 0 ] || kill -KILL "${processes[@]}" 2> /dev/null
+  find "$cgroup" -depth -type d -exec rmdir {} + 2> /dev/null
+  [ ! -e "$cgroup" ]
+}
+
+# A loop device whose last user has gone is freed a little later.
+has_no_loop_device() { ! grep -qsF "$1/ws.img" /sys/block/loop*/loop/backing_file; }
+remove_folder() { rm -rf "$1" 2> /dev/null; }
+
 stack_stop() {
-  local dir=$1 name pid started postmaster
+  local dir=$1 name pid started postmaster cgroup left=''
   # Whatever else comes, and wherever its words can not go: this is done to the end.
   trap '' INT TERM HUP PIPE
   set +e
+  [ -n "$dir" ] || return 0
+  # Else what is started from here on would be taken for the stack's own.
+  unset WVS_STACK
   if [ -e "$dir/pids" ]; then
     while read -r name pid started; do
       if [ "$name" = postgres ] && read -r postmaster 2> /dev/null < "$dir/pg/data/postmaster.pid"; then
@@ -175,8 +256,14 @@ stack_stop() {
       end_process "$pid" "$started"
     done < <(tac "$dir/pids")
   fi
-  if mountpoint -q "$dir/ws" 2>/dev/null; then
-    umount "$dir/ws" 2>/dev/null || { wait_for "the file system" umount "$dir/ws" 2>/dev/null || umount -l "$dir/ws"; }
+  for cgroup in $(stack_cgroups "$dir"); do
+    wait_for "the cgroup $cgroup to be empty" has_no_cgroup "$cgroup" || left+=" $cgroup"
+  done
+  wait_for "the last processes" has_no_process "$dir" || left+=" processes $(stack_processes "$dir" | xargs)"
+  if mountpoint -q "$dir/ws" 2> /dev/null; then
+    wait_for "the file system" umount "$dir/ws" 2> /dev/null || umount -l "$dir/ws"
   fi
-  rm -rf "$dir"
+  wait_for "the loop device" has_no_loop_device "$dir" || left+=" the loop device of $dir/ws.img, which somebody still uses"
+  wait_for "the folder to go" remove_folder "$dir" || left+=" $dir"
+  [ -z "$left" ] || { echo "left behind:$left" >&2; return 1; }
 }
