@@ -17,7 +17,7 @@ endif
 NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent clone-bench queue-bench
 FORMATTED := Package.swift Sources Tests sidecar
 
-.PHONY: images smoke-test help bootstrap build build-debug model test lint fmt generate demo up down fuzz-api chaos bench clean
+.PHONY: images smoke-test screenshots help bootstrap build build-debug model test lint fmt generate demo up down fuzz-api chaos bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,8 +49,14 @@ lint: bootstrap ## Check the format, the scripts and that generated code is curr
 fmt: ## Format the Swift code
 	swift format --in-place --recursive $(FORMATTED)
 
-generate: bootstrap ## Make the C code of executor.proto and the embedded openapi.yaml anew
+generate: bootstrap ## Make anew what is generated: C of executor.proto, embedded openapi.yaml, docs/configuration.md, docs/metrics.md
 	scripts/generate.sh
+	swift build
+	scripts/reference.sh docs
+
+screenshots: $(PROGRAMS) ## Take the pictures of the documents anew: make demo and wvsctl top, as a terminal shows them
+	@scripts/bootstrap.sh --screenshots
+	@WVS_BIN=$(BIN) scripts/screenshots.sh docs/images
 
 demo: $(PROGRAMS) ## Show one snapshot and one rollback, end to end (CONFIG=debug for debug programs)
 	@WVS_BIN=$(BIN) scripts/demo.sh

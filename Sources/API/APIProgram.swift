@@ -18,8 +18,8 @@ package struct APIProgram: Sendable {
     package let services: [any Service]
 
     package init(_ settings: APISettings, logger: Logger) throws {
-        let metrics = MetricsRegistry()
-        metrics.gauge(.buildInfo, "Which build this is; always 1.", labels: [.version]).set(1, Version.current)
+        let registry = MetricsRegistry()
+        let metrics = APIMetrics(registry)
         let database = ConnectionSettings(dsn: settings.dsn, applicationName: "wvs-api")
         // Who waits for a lock has a connection, which requests for other workspaces may need.
         let pool = PostgresPool(database, PostgresPool.Limits(size: settings.poolSize), logger: logger) { connection in
@@ -41,12 +41,12 @@ package struct APIProgram: Sendable {
         AuditRoutes(pool: pool).add(to: &router)
         DocumentRoute().add(to: &router)
         let readiness: @Sendable () async -> [ReadinessCheck] = { await APIProgram.readiness(of: pool) }
-        router.addMonitoring(metrics: metrics, readiness: readiness)
+        router.addMonitoring(metrics: registry, readiness: readiness)
 
         routes = router.routes
         let api = try HTTPServer(name: "api", address: settings.listenAddress, router: router, logger: logger)
         let monitoring = try HTTPServer.monitoring(
-            address: settings.metricsAddress, metrics: metrics, logger: logger, readiness: readiness)
+            address: settings.metricsAddress, metrics: registry, logger: logger, readiness: readiness)
         address = api.address
         metricsAddress = monitoring.address
         // They end the other way round: those who wait for a task first, then the requests, then what requests stand on.

@@ -7,42 +7,27 @@ import RuntimeCore
 struct Gateway: Sendable {
     private static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     private static let probes: Set<String> = ["/healthz", "/readyz", "/metrics"]
-    private static let buckets = [
-        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
-    ]
 
-    private let logger: Logger
-    private let requests: Counter
-    private let durations: Histogram
-    private let active: Gauge
-
-    init(metrics: MetricsRegistry, logger: Logger) {
-        self.logger = logger
-        requests = metrics.counter(
-            .httpRequestsTotal, "HTTP requests answered.", labels: [.route, .method, .code])
-        durations = metrics.histogram(
-            .httpRequestDurationSeconds, "Time from a whole request to its answer, waits asked for included.",
-            labels: [.route, .method], buckets: Gateway.buckets)
-        active = metrics.gauge(.activeRequests, "HTTP requests being answered.")
-    }
+    let metrics: APIMetrics
+    let logger: Logger
 
     func handle(_ request: Request, _ next: Router.Handler) async -> Response {
         let start = MonotonicTime.now
-        active.add(1)
+        metrics.activeRequests.add(1)
         var request = request
         let requestID = request.offeredRequestID ?? UUIDv7.make()
         // From here on it is the one that counts.
         request.headers[Request.requestIDHeader] = requestID
         var response = await answer(request, next)
         response.headers[Request.requestIDHeader] = requestID
-        active.add(-1)
+        metrics.activeRequests.add(-1)
 
         let duration = MonotonicTime.now - start
         // Labels have few values, whatever clients send.
         let route = request.route ?? "none"
         let method = Gateway.methods.contains(request.method) ? request.method : "other"
-        requests.add(1, route, method, String(response.status))
-        durations.observe(duration, route, method)
+        metrics.requests.add(1, route, method, String(response.status))
+        metrics.requestDuration.observe(duration, route, method)
         log(request, response, duration)
         return response
     }

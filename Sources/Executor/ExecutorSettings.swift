@@ -40,12 +40,12 @@ package struct ExecutorSettings: Sendable {
         let own = Ownership.own
         let isRoot = own.uid == 0
         let ids = 0...Int(UInt32.max - 1)
-        func id(_ variable: String, _ fallback: UInt32, _ help: String) -> UInt32 {
-            UInt32(reader.integer(variable, default: Int(fallback), in: ids, help))
+        func id(_ variable: String, _ fallback: UInt32, _ origin: String, _ help: String) -> UInt32 {
+            UInt32(reader.integer(variable, default: Int(fallback), origin: origin, in: ids, help))
         }
         executorID = reader.value(
-            "EXECUTOR_ID", default: hostName(), expected: "1 to 64 bytes", help: "names this executor in control files",
-            placeholder: ""
+            "EXECUTOR_ID", default: hostName(), origin: "the machine's name", expected: "1 to 64 bytes",
+            help: "names this executor in control files", placeholder: ""
         ) { (1...64).contains($0.utf8.count) ? $0 : nil }
         mountPath = reader.string("EXECUTOR_MOUNT_PATH", default: "/ws", "folder of the workspaces")
         volume = reader.value(
@@ -70,12 +70,13 @@ package struct ExecutorSettings: Sendable {
             "EXECUTOR_REQUIRE_CONSISTENCY", default: .bestEffort, "weakest freeze accepted")
         allowUnattended = reader.flag(
             "EXECUTOR_ALLOW_UNATTENDED", "accept that nobody uses a workspace of a network file system")
+        let byRoot = "1000 where the executor is root, else its own"
         control = Ownership(
-            uid: id("EXECUTOR_CONTROL_UID", own.uid, "owner of snapshots and control files"),
-            gid: id("EXECUTOR_CONTROL_GID", own.gid, "group of snapshots and control files"))
+            uid: id("EXECUTOR_CONTROL_UID", own.uid, "the executor's own", "owner of snapshots and control files"),
+            gid: id("EXECUTOR_CONTROL_GID", own.gid, "the executor's own", "group of snapshots and control files"))
         defaultOwner = Ownership(
-            uid: id("EXECUTOR_DEFAULT_UID", isRoot ? 1000 : own.uid, "owner of live trees by default"),
-            gid: id("EXECUTOR_DEFAULT_GID", isRoot ? 1000 : own.gid, "group of live trees by default"))
+            uid: id("EXECUTOR_DEFAULT_UID", isRoot ? 1000 : own.uid, byRoot, "owner of live trees by default"),
+            gid: id("EXECUTOR_DEFAULT_GID", isRoot ? 1000 : own.gid, byRoot, "group of live trees by default"))
         logLevel = reader.logLevel()
         reader.require(
             quiesceTimeout < taskTimeout,

@@ -5,25 +5,28 @@ private import Glibc
 /// The flag is the variable without its `WVS_`, `WORKER_` or `EXECUTOR_` prefix, in kebab case (design 10). Every problem is
 /// collected, so that a person sees all of them at once; until `finish()` has returned the values mean nothing.
 package struct SettingsReader {
-    private struct Setting {
+    struct Setting {
         let variable: String
         let flag: String
         let expected: String
         let fallback: String?
+        /// What the default is where it depends on the machine.
+        let origin: String?
         let help: String
     }
 
-    private let program: String
-    private let summary: String
-    private let operands: String
-    private let offersHealthCheck: Bool
+    let program: String
+    let summary: String
+    let operands: String
+    let offersHealthCheck: Bool
     private let environment: [String: String]
     private var flags: [String: String] = [:]
     private var wantsHelp = false
+    private var wantsMarkdown = false
     private var wantsVersion = false
     /// `--healthcheck` was given: ask the program that runs with these settings whether it is ready.
     package private(set) var wantsHealthCheck = false
-    private var known: [Setting] = []
+    private(set) var known: [Setting] = []
     private var problems: [String] = []
 
     /// - Parameters:
@@ -44,6 +47,8 @@ package struct SettingsReader {
         while let argument = rest.popFirst() {
             if argument == "--help" || argument == "-h" {
                 wantsHelp = true
+            } else if argument == "--help=markdown" {
+                wantsMarkdown = true
             } else if argument == "--version" {
                 wantsVersion = true
             } else if argument == "--healthcheck", offersHealthCheck {
@@ -69,14 +74,16 @@ package struct SettingsReader {
     ///
     /// - Parameters:
     ///   - fallback: the default as text; nil makes the setting required.
+    ///   - origin: what the default is where it depends on the machine, for example `the machine's name`.
     ///   - expected: what is allowed, for the error and `--help`, for example `a duration such as 30s or 250ms`.
     ///   - placeholder: stands in while a problem is pending; never seen after `finish()`.
     package mutating func value<Value>(
-        _ variable: String, default fallback: String?, expected: String, help: String, placeholder: Value,
-        parse: (String) -> Value?
+        _ variable: String, default fallback: String?, origin: String? = nil, expected: String, help: String,
+        placeholder: Value, parse: (String) -> Value?
     ) -> Value {
         let setting = Setting(
-            variable: variable, flag: Self.flag(variable), expected: expected, fallback: fallback, help: help)
+            variable: variable, flag: Self.flag(variable), expected: expected, fallback: fallback, origin: origin,
+            help: help)
         known.append(setting)
         // An empty variable counts as unset: compose files and unit files write them.
         let given = flags[setting.flag] ?? environment[variable].flatMap { $0.isEmpty ? nil : $0 }
@@ -93,9 +100,10 @@ package struct SettingsReader {
     }
 
     package mutating func string(
-        _ variable: String, default fallback: String? = nil, expected: String = "text", _ help: String
+        _ variable: String, default fallback: String? = nil, origin: String? = nil, expected: String = "text",
+        _ help: String
     ) -> String {
-        value(variable, default: fallback, expected: expected, help: help, placeholder: "") { $0 }
+        value(variable, default: fallback, origin: origin, expected: expected, help: help, placeholder: "") { $0 }
     }
 
     package mutating func duration(_ variable: String, default fallback: String, _ help: String) -> Duration {
@@ -106,12 +114,12 @@ package struct SettingsReader {
     }
 
     package mutating func integer(
-        _ variable: String, default fallback: Int, in range: ClosedRange<Int>, _ help: String
+        _ variable: String, default fallback: Int, origin: String? = nil, in range: ClosedRange<Int>, _ help: String
     ) -> Int {
         let upper = range.upperBound == .max ? "or more" : "to \(range.upperBound)"
         return value(
-            variable, default: String(fallback), expected: "a whole number, \(range.lowerBound) \(upper)", help: help,
-            placeholder: fallback
+            variable, default: String(fallback), origin: origin,
+            expected: "a whole number, \(range.lowerBound) \(upper)", help: help, placeholder: fallback
         ) { text in Int(text).flatMap { range.contains($0) ? $0 : nil } }
     }
 
@@ -151,23 +159,12 @@ package struct SettingsReader {
     /// Throws what `--help` or `--version` asked for, or all problems.
     package mutating func finish() throws(SettingsError) {
         if wantsHelp { throw .information(help) }
+        if wantsMarkdown { throw .information(markdown) }
         if wantsVersion { throw .information("\(program) \(Version.current)") }
         for flag in flags.keys.sorted() where !known.contains(where: { $0.flag == flag }) {
             problems.append("unknown flag \(flag); see \(program) --help")
         }
         if !problems.isEmpty { throw .invalid(problems.map { "\(program): \($0)" }.joined(separator: "\n")) }
-    }
-
-    private var help: String {
-        let usage = "\(program) [--flag VALUE]...\(operands.isEmpty ? "" : " \(operands)")"
-        var text = "\(summary)\n\nusage: \(usage)\n\nEach flag may also be given as a variable.\n"
-        for setting in known {
-            let fallback = setting.fallback.map { $0.isEmpty ? "none" : $0 } ?? "required"
-            text +=
-                "\n  \(setting.flag) (\(setting.variable))\n      \(setting.help): \(setting.expected) [\(fallback)]"
-        }
-        return text
-            + "\n\n  --help, --version, --healthcheck (is the program with these settings ready? exit status 0 or 1)"
     }
 
     /// `EXECUTOR_TASK_TIMEOUT` is `--task-timeout`.

@@ -56,5 +56,19 @@ import Testing
         }
         #expect(text.contains("--db-dsn (WVS_DB_DSN)"))
         #expect(text.contains("a connection string [required]"))
+        #expect(!text.contains("--healthcheck"), "only where there is one")
+    }
+
+    @Test func theReferenceIsTheSameOnEveryMachine() {
+        var reader = reader([:], ["--help=markdown"])
+        _ = reader.string(
+            "WVS_ID", default: "vm-17", origin: "the machine's name", expected: "a|b", "<mount>, or another")
+        let error = #expect(throws: SettingsError.self) { try reader.finish() }
+        guard case .information(let text) = error else {
+            Issue.record("unexpected \(String(describing: error))")
+            return
+        }
+        #expect(
+            text.hasSuffix("| `WVS_ID`<br>`--id` | &lt;mount>, or another | a\\|b | the machine's name |\n"), "\(text)")
     }
 }

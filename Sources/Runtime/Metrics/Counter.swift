@@ -5,11 +5,13 @@ package final class Counter: Metric {
     let name: MetricName
     let help: String
     let type = "counter"
+    let labels: [MetricLabel]
     private let state: Mutex<LabeledSamples<Double>>
 
     init(_ name: MetricName, _ help: String, labels: [MetricLabel]) {
         self.name = name
         self.help = help
+        self.labels = labels
         state = Mutex(LabeledSamples(labels: labels, initial: 0))
     }
 

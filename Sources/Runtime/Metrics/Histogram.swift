@@ -11,13 +11,15 @@ package final class Histogram: Metric {
     let name: MetricName
     let help: String
     let type = "histogram"
-    private let buckets: [Double]
+    let labels: [MetricLabel]
+    let buckets: [Double]
     private let state: Mutex<LabeledSamples<Sample>>
 
     init(_ name: MetricName, _ help: String, labels: [MetricLabel], buckets: [Double]) {
         precondition(zip(buckets, buckets.dropFirst()).allSatisfy(<), "buckets ascend")
         self.name = name
         self.help = help
+        self.labels = labels
         self.buckets = buckets
         let empty = Sample(counts: [UInt64](repeating: 0, count: buckets.count))
         state = Mutex(LabeledSamples(labels: labels, initial: empty))

@@ -38,6 +38,18 @@ package final class MetricsRegistry: Sendable {
         return text
     }
 
+    /// What there is, without its values: a table of docs/metrics.md.
+    package var markdown: String {
+        var text = "| metric | type | labels | what it is |\n|---|---|---|---|\n"
+        for metric in state.withLock({ $0.metrics }) {
+            let labels = metric.labels.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+            let buckets = metric.buckets.map(metricNumber).joined(separator: ", ")
+            text += "| `\(metric.name.rawValue)` | \(metric.type) | \(labels) | \(metric.help)"
+            text += buckets.isEmpty ? " |\n" : " Buckets: \(buckets). |\n"
+        }
+        return text
+    }
+
     private func register<Registered: Metric>(_ metric: Registered) -> Registered {
         state.withLock { state in
             precondition(!state.metrics.contains { $0.name == metric.name }, "metric \(metric.name) registered twice")
@@ -86,7 +98,14 @@ protocol Metric: Sendable {
     var name: MetricName { get }
     var help: String { get }
     var type: String { get }
+    var labels: [MetricLabel] { get }
+    /// Upper bounds; none but of a histogram.
+    var buckets: [Double] { get }
     func renderSamples(to text: inout String)
+}
+
+extension Metric {
+    var buckets: [Double] { [] }
 }
 
 /// The samples of one metric by label values.

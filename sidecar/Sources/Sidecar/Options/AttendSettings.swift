@@ -39,7 +39,8 @@ enum SidecarSettings {
 
     static func stateDirectory(_ reader: inout SettingsReader, _ environment: [String: String]) -> String {
         reader.string(
-            "WVS_STATE_DIR", default: StateFile.defaultDirectory(environment), expected: "a folder",
+            "WVS_STATE_DIR", default: StateFile.defaultDirectory(environment), origin: StateFile.defaultDirectoryOrigin,
+            expected: "a folder",
             "where a sidecar notes what a successor would have to thaw, and what status shows")
     }
 }

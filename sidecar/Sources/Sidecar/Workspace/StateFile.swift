@@ -94,6 +94,8 @@ struct StateFile {
         return "\(environment["XDG_RUNTIME_DIR"] ?? "/tmp")/wvs-sidecar-\(geteuid())"
     }
 
+    static let defaultDirectoryOrigin = "`/run/wvs-sidecar` for root, else below `XDG_RUNTIME_DIR`"
+
     /// Thaws what dead sidecars of this workspace have noted, and removes their files.
     ///
     /// - Returns: the ids of the dead, the latest last.
