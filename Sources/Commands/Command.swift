@@ -64,7 +64,7 @@ struct Option: Sendable {
     static let common: [Option] = [
         Option("--output", short: "-o", value: "table|wide|json|jsonl|yaml|name", "form of the data [table]"),
         Option("--json", "short for --output json"),
-        Option("--context", value: "NAME", "which server: see context list (WVS_CONTEXT)"),
+        Option("--context", value: "CONTEXT", "which server: see context list (WVS_CONTEXT)"),
         Option("--api-url", value: "URL", "wvs-api's address (WVS_API_URL) [http://127.0.0.1:8080]"),
         Option("--color", value: "auto|always|never", "colours; NO_COLOR is respected [auto]"),
         Option("--verbose", short: "-v", "also say the idempotency key and the request id"),
@@ -72,7 +72,8 @@ struct Option: Sendable {
     ]
 
     /// What every change takes.
-    static let dryRun = Option("--dry-run", "check and say what would be asked for; change nothing")
+    static let dryRun = Option(
+        "--dry-run", "look whether what it names is there, and say what would be asked for; change nothing")
 
     /// What every write that makes a task takes.
     static let write: [Option] =

@@ -27,24 +27,62 @@ extension Integration {
         private func withOperatedStack(_ body: (TestStack) async throws -> Void) async throws {
             try await withStack(TestStack.Options()) { stack, _ in
                 // Answers for the workspaces, none of which has an agent.
-                let node = try ProgramProcess(
-                    "wvs-sidecar", arguments: ["node", "--root", stack.mount],
-                    environment: ["WVS_STATE_DIR": stack.mount + ".node"])
+                let node = try stack.startNode()
                 defer { node.end(SIGTERM) }
                 try await body(stack)
             }
         }
 
+        /// A program of `Tests/Peers` that sits at a terminal before wvsctl.
+        private func drive(_ script: String, _ stack: TestStack, _ words: String...) async throws {
+            let path = URL(fileURLWithPath: #filePath).appendingPathComponent("../../Peers/\(script)").standardized.path
+            try await Command.run(["python3", path, ProgramProcess.folder + "/wvsctl", stack.apiURL] + words)
+        }
+
+        /// wvsctl as a process of its own, which a test can signal.
+        private func wvsctl(_ stack: TestStack, _ words: String...) throws -> ProgramProcess {
+            try ProgramProcess(
+                "wvsctl", arguments: words, environment: ["WVS_API_URL": stack.apiURL, "WVSCTL_CONFIG": "/nonexistent"])
+        }
+
         @Test func theMainFlowWorksByKeysAloneAndTheTerminalIsGivenBack() async throws {
             try await withOperatedStack { stack in
-                let script = URL(fileURLWithPath: #filePath).appendingPathComponent("../../Peers/top_driver.py")
-                    .standardized.path
-                try await Command.run(["python3", script, ProgramProcess.folder + "/wvsctl", stack.apiURL])
+                try await drive("top_driver.py", stack, "flow")
                 let current = try await stack.send("GET", "/v1/workspaces/by-keys/current").json["data"] ?? .null
                 let snapshots = try await stack.send("GET", "/v1/workspaces/by-keys/snapshots").json["items"]?.array
                 #expect(snapshots?.count == 1)
                 #expect(snapshots?.first?["snapshot_id"] == current["current_snapshot_id"])
                 #expect(snapshots?.first?["message"] == "kept")
+            }
+        }
+
+        @Test func aTaskIsFollowedAndCancelledByKeysAndAWaitShowsWhereItStands() async throws {
+            // No sidecar answers: a snapshot waits for one.
+            try await withStack { stack, _ in
+                try await stack.createWorkspace("ws-1")
+                let id = try await stack.accept("POST", "/v1/workspaces/ws-1/snapshots", body: [:])
+                try await drive("top_driver.py", stack, "follow", id)
+                #expect(try await stack.ended(id)["status"] == "CANCELED")
+                try await drive("prompt_driver.py", stack, "wait")
+            }
+        }
+
+        @Test func whatDestroysIsAskedForAtATerminal() async throws {
+            try await withOperatedStack { stack in
+                try await stack.createWorkspace("ws-1")
+                var ids: [String] = []
+                for _ in 1...2 {
+                    ids.append(try #require(try await stack.snapshot("ws-1")["result"]?["snapshot_id"]?.string))
+                }
+                func state() async throws -> (current: String?, snapshots: Int?) {
+                    let workspace = try await stack.send("GET", "/v1/workspaces/ws-1").json
+                    let snapshots = try await stack.send("GET", "/v1/workspaces/ws-1/snapshots").json
+                    return (workspace["current_snapshot_id"]?.string, snapshots["items"]?.array?.count)
+                }
+                try await drive("prompt_driver.py", stack, "refuse", ids[0], ids[1])
+                #expect(try await state() == (nil, 2))
+                try await drive("prompt_driver.py", stack, "confirm", ids[0], ids[1])
+                #expect(try await state() == (ids[0], 1))
             }
         }
 
@@ -85,9 +123,10 @@ extension Integration {
                 let late = try await shell(stack, "wvsctl snapshot create ws-1 --wait --timeout 1s")
                 #expect(late.status == 6 && late.text.contains("has not ended within 1s"), "\(late.text)")
                 let id = try await shell(stack, "wvsctl task list -o name --limit 1").text
-                let line = "timeout --signal INT 1 \(ProgramProcess.folder)/wvsctl task watch \(id); echo $?"
-                let interrupted = try await shell(stack, line)
-                #expect(interrupted.text.contains("stopped waiting; the task goes on: wvsctl task watch \(id)"))
+                let watch = try wvsctl(stack, "task", "watch", id)
+                _ = try await watch.line { $0.contains("snapshot_create") }
+                #expect(watch.end(SIGINT) == 130)
+                #expect(watch.lines.contains("stopped waiting; the task goes on: wvsctl task watch \(id)"))
                 let cancelled = try await shell(stack, "wvsctl task cancel \(id) --wait")
                 #expect(cancelled.status == 0 && cancelled.text.contains("CANCELED"), "\(cancelled.text)")
                 let watched = try await shell(stack, "wvsctl task watch \(id)")
@@ -96,16 +135,104 @@ extension Integration {
         }
 
         @Test func aServerThatComesBackIsWaitedFor() async throws {
+            // The task cannot end while the server is away: nobody answers for the workspace before.
+            try await withStack { stack, _ in
+                try await stack.createWorkspace("ws-1")
+                let waiting = try wvsctl(stack, "snapshot", "create", "ws-1", "--wait", "-v")
+                _ = try await waiting.line { $0.hasPrefix("GET ") && $0.contains("/v1/tasks/") }
+                stack.program("wvs-api").end(SIGKILL)
+                let looks = waiting.lines.count
+                try await eventually("it goes on looking") { waiting.lines.count > looks + 2 }
+                try await stack.start("wvs-api")
+                let node = try stack.startNode()
+                defer { node.end(SIGTERM) }
+                #expect(try await waiting.ended(within: .seconds(60)) == 0, "\(waiting.tail)")
+                #expect(waiting.lines.contains { $0.contains("SUCCEEDED") }, "\(waiting.tail)")
+            }
+        }
+
+        @Test func aRequestIsRepeatedUnderItsKey() async throws {
             try await withOperatedStack { stack in
                 try await stack.createWorkspace("ws-1")
-                let api = stack.program("wvs-api")
-                async let waited = shell(stack, "wvsctl snapshot create ws-1 -v --wait --timeout 60s")
-                api.end(SIGKILL)
-                try await stack.start("wvs-api")
-                let ended = try await waited
-                // It was killed before the request came, or after: never a wait that breaks off.
+                let lost = try await shell(stack, "wvsctl snapshot create ws-1 -v --api-url http://127.0.0.1:1")
+                #expect(lost.status == 8)
+                let key = try #require(lost.text.firstMatch(of: /idempotency key (\S+)/)?.1, "\(lost.text)")
+                #expect(lost.text.contains("--idempotency-key \(key)"), "\(lost.text)")
+                let line = "wvsctl snapshot create ws-1 -m once --wait --json --idempotency-key \(key)"
+                let first = try await shell(stack, line + " | jq -r .task_id")
+                let again = try await shell(stack, line + " -v")
+                #expect(again.text.contains("this key was used before"), "\(again.text)")
+                #expect(again.text.contains("\"task_id\": \"\(first.text)\""), "\(again.text)")
+                #expect(try await shell(stack, "wvsctl snapshot list ws-1 -o name | wc -l").text == "1")
+            }
+        }
+
+        @Test func aDryRunLooksForWhatItNames() async throws {
+            try await withOperatedStack { stack in
+                try await stack.createWorkspace("ws-1")
+                let id = try #require(try await stack.snapshot("ws-1")["result"]?["snapshot_id"]?.string)
+                let nowhere = "00000000-0000-7000-8000-000000000000"
+                for (line, status) in [
+                    ("snapshot create ws-1", 0), ("snapshot create nobody", 3), ("snapshot drop ws-1 \(id)", 0),
+                    ("snapshot drop ws-1 \(nowhere)", 3), ("current set ws-1 \(id)", 0),
+                    ("current set ws-1 \(nowhere)", 3), ("workspace retry-init ws-1", 5),
+                    ("workspace disable nobody", 3),
+                    ("task cancel \(nowhere)", 3), ("workspace create ws-2 --owner me", 0),
+                    ("workspace create ws-1 --owner me", 5),
+                ] {
+                    let ended = try await shell(stack, "wvsctl \(line) --dry-run")
+                    #expect(ended.status == status, "\(line): \(ended.text)")
+                    #expect(ended.text.contains("nothing was changed") == (status == 0), "\(line): \(ended.text)")
+                }
+                #expect(try await shell(stack, "wvsctl task list -o name | wc -l").text == "2")
+            }
+        }
+
+        @Test func aWorkspaceThatWasNotMadeIsMadeByRetryInit() async throws {
+            try await withStack { stack, _ in
+                stack.program("wvs-worker").end(SIGTERM)
+                let id = try await shell(stack, "wvsctl workspace create ws-1 --owner me -o name 2>/dev/null").text
+                #expect(try await shell(stack, "wvsctl task cancel \(id) -o json | jq -r .status").text == "CANCELED")
+                #expect(try await shell(stack, "wvsctl workspace get ws-1 --json | jq -r .state").text == "INIT_FAILED")
+                let refused = try await shell(stack, "wvsctl snapshot create ws-1")
+                #expect(refused.status == 5 && refused.text.contains("retry-init"), "\(refused.text)")
+                try await stack.start("wvs-worker")
+                let made = try await shell(stack, "wvsctl workspace retry-init ws-1 --wait")
+                #expect(made.status == 0 && made.text.contains("SUCCEEDED"), "\(made.text)")
+                #expect(try await shell(stack, "wvsctl workspace get ws-1 --json | jq -r .state").text == "ACTIVE")
+            }
+        }
+
+        @Test func whatHappenedCanBeReadAgain() async throws {
+            try await withOperatedStack { stack in
+                try await stack.createWorkspace("ws-1")
+                let task = try await stack.snapshot("ws-1")
+                let taskID = try #require(task["task_id"]?.string)
+                let snapshot = try #require(task["result"]?["snapshot_id"]?.string)
+                func lines(_ line: String) async throws -> [String] {
+                    let ended = try await shell(stack, line)
+                    #expect(ended.status == 0, "\(line): \(ended.text)")
+                    return ended.text.split(separator: "\n").map(String.init)
+                }
                 #expect(
-                    ended.status == 0 || ended.status == 8 && !ended.text.contains("idempotency key"), "\(ended.text)")
+                    try await lines("wvsctl task get \(taskID) | awk '$1 == \"status\" { print $2 }'") == ["SUCCEEDED"])
+                let audit = try await lines("wvsctl audit list --task-id \(taskID) --json | jq -r '.items[].action'")
+                #expect(audit == Array(repeating: "workspace.snapshot_create", count: 3), "accepted, begun, ended")
+                #expect(
+                    try await lines("wvsctl audit list --wsid ws-1 --action workspace.create | sed 1d").count == 1)
+                // Ids begin with their time: the first digit is all of ours.
+                let ambiguous = try await shell(stack, "wvsctl task get \(taskID.prefix(1))")
+                #expect(ambiguous.status == 2 && ambiguous.text.contains("more than one task"), "\(ambiguous.text)")
+
+                let before = try await lines("wvsctl current get ws-1 -o name")
+                let set = "wvsctl current set ws-1 \(snapshot) --wait --json"
+                #expect(try await lines("\(set) | jq .noop") == ["false"])
+                let after = try await lines("wvsctl current get ws-1 -o name")
+                #expect(before.count == 1 && before != after)
+                #expect(try await lines("\(set) | jq .noop") == ["true"])
+                #expect(try await lines("wvsctl current get ws-1 -o name") == after)
+                #expect(try await lines("\(set) --discard | jq .noop") == ["false"])
+                #expect(try await lines("wvsctl current get ws-1 -o name") != after)
             }
         }
 

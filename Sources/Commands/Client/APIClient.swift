@@ -53,12 +53,20 @@ final class APIClient {
         headers["X-Request-Id"] = requestID
         if isVerbose { writeToStandardError("\(method) \(baseURL)\(path)  request id \(requestID)\n") }
         if body != nil { headers["Content-Type"] = "application/json" }
-        let response = try http.send(method, baseURL + path, headers: headers, body: body?.text, timeout: timeout)
+        let response: HTTPClient.Response
+        do {
+            response = try http.send(method, baseURL + path, headers: headers, body: body?.text, timeout: timeout)
+        } catch {
+            throw CommandError(
+                error.status, error.message,
+                hint: "another address, if wvs-api is not there: --api-url, WVS_API_URL or the context's api-url")
+        }
         let json: JSONValue
         do {
             json = try JSONValue(parsing: response.body)
         } catch {
-            throw CommandError(.failed, "\(baseURL) answered \(response.status) with no JSON: is that wvs-api?")
+            let problem: JSONValue = ["detail": .string("\(baseURL) answered with no JSON: is that wvs-api?")]
+            throw Self.error(status: response.status, problem)
         }
         guard (200..<300).contains(response.status) else { throw Self.error(status: response.status, json) }
         return Answer(body: json, isReplay: response.headers["idempotency-replayed"] == "true")
@@ -78,12 +86,22 @@ final class APIClient {
         }
     }
 
+    /// What to do about it; nil for a code of no WVS.
     private static func hint(code: String) -> String? {
-        switch ErrorCode(rawValue: code) {
+        guard let code = ErrorCode(rawValue: code) else { return nil }
+        return switch code {
+        case .badRequest: "the command's --help, which says what is allowed"
+        case .unauthorized, .forbidden: "another context or --api-url: this server does not let you in"
+        case .notFound: "wvsctl workspace list, snapshot list WSID or task list show what there is"
+        case .conflictLocked: "wvsctl task list --wsid WSID shows what is under way; wait for it, or cancel it"
+        case .conflictExists: "another name; wvsctl workspace get shows the one that is there"
         case .conflictIdempotentMismatch: "use another --idempotency-key: this one belongs to another request"
         case .conflictSnapshotInUse: "set current to another snapshot first, or wait for the task that uses it"
-        case .preconditionFailed: "wvsctl workspace get shows the workspace's state"
-        default: nil
+        case .gone: "another workspace: one that is disabled stays so"
+        case .preconditionFailed:
+            "wvsctl workspace get shows the workspace's state; retry-init helps out of INIT_FAILED"
+        case .internal: "again in a moment; if that does not help, the log of wvs-api under this request's id (-v)"
+        case .executorError, .executorTimeout: "the log of wvs-executor under this request's id (-v)"
         }
     }
 }

@@ -3,7 +3,7 @@ extension Command {
         "obs", "latency", "how long tasks take from their acceptance to their end, by operation", positionals: [],
         options: Observation.options, example: "obs latency"
     ) { invocation throws(CommandError) in
-        let obs = try Observation(invocation)
+        let obs = try Observation(invocation, of: "wvs_task_duration_seconds_count")
         let histogram = "wvs_task_duration_seconds"
         let count = try obs.numbers(
             "sum(increase(\(histogram)_count[\(obs.window)])) by (op)", by: "op")

@@ -3,7 +3,7 @@ extension Command {
         "obs", "queue", "how much waits, for how long, and what had to be repeated", positionals: [],
         options: Observation.options, example: "obs queue"
     ) { invocation throws(CommandError) in
-        let obs = try Observation(invocation)
+        let obs = try Observation(invocation, of: "wvs_task_queue_depth")
         obs.show([
             ("queue_depth", try obs.number("max(wvs_task_queue_depth)"), .count),
             ("queue_depth_max", try obs.number("max(max_over_time(wvs_task_queue_depth[\(obs.window)]))"), .count),

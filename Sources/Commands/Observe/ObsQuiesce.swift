@@ -3,7 +3,7 @@ extension Command {
         "obs", "quiesce", "how long agents stand still, and which freezes failed", positionals: [],
         options: Observation.options, example: "obs quiesce"
     ) { invocation throws(CommandError) in
-        let obs = try Observation(invocation)
+        let obs = try Observation(invocation, of: "wvs_quiesce_wait_seconds_count")
         let waits = obs.rise("wvs_quiesce_wait_seconds_count")
         let timeouts = obs.rise("wvs_quiesce_timeout_total")
         func freeze(_ quantile: Double, _ op: String) throws(CommandError) -> Double? {

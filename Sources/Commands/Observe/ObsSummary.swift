@@ -3,7 +3,7 @@ extension Command {
         "obs", "summary", "how the service does: success, speed, queue, freezes", positionals: [],
         options: Observation.options, example: "obs summary --since 24h"
     ) { invocation throws(CommandError) in
-        let obs = try Observation(invocation)
+        let obs = try Observation(invocation, of: "wvs_task_total")
         let ended = obs.rise("wvs_task_total", #"status=~"SUCCEEDED|DEAD|CANCELED""#)
         let succeeded = obs.rise("wvs_task_total", #"status="SUCCEEDED""#)
         obs.show([

@@ -13,20 +13,27 @@ struct Observation {
     let window: String
     private let invocation: Invocation
     private let store: MetricsClient
+    /// The store knows the metric that the command is about. Where it does not nothing is shown as 0.
+    private let hasData: Bool
 
-    init(_ invocation: Invocation) throws(CommandError) {
+    /// - Parameter metric: what the command is about; there is no data where the store has none of it in the window.
+    init(_ invocation: Invocation, of metric: String) throws(CommandError) {
         let since = try invocation.duration("--since", default: "1h")
         window = "\(max(1, since.components.seconds))s"
         self.invocation = invocation
         store = try MetricsClient(baseURL: try invocation.metricsURL)
+        hasData = try !store.query("count(last_over_time(\(metric)[\(window)]))").isEmpty
     }
 
     /// One number; nil where the store has none.
-    func number(_ expression: String) throws(CommandError) -> Double? { try store.query(expression).first?.value }
+    func number(_ expression: String) throws(CommandError) -> Double? {
+        hasData ? try store.query(expression).first?.value : nil
+    }
 
     /// A number for each value of a label.
     func numbers(_ expression: String, by label: String) throws(CommandError) -> [String: Double] {
         var found: [String: Double] = [:]
+        guard hasData else { return found }
         for sample in try store.query(expression) { found[sample.labels[label] ?? ""] = sample.value }
         return found
     }
@@ -46,7 +53,7 @@ struct Observation {
     func show(_ values: [(String, Double?, Unit)]) {
         var object = JSONObject()
         for (name, value, _) in values { object[name] = value.map(JSONValue.number) ?? .null }
-        if values.first?.1 == nil { sayNoData() }
+        if !hasData { sayNoData() }
         guard [.table, .wide].contains(invocation.output.form) else {
             return invocation.output.show(.object(object), View(name: values.first?.0 ?? "", columns: []))
         }
@@ -55,7 +62,7 @@ struct Observation {
 
     /// A row for each operation.
     func show(rows: [String], _ columns: [(title: String, member: String, values: [String: Double], unit: Unit)]) {
-        if rows.isEmpty { sayNoData() }
+        if !hasData { sayNoData() }
         let items = rows.map { row -> JSONValue in
             var object: JSONObject = ["op": .string(row)]
             for column in columns { object[column.member] = column.values[row].map(JSONValue.number) ?? .null }

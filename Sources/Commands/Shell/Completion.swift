@@ -91,7 +91,7 @@ enum Completion {
         case "WSID": asked.ids("/v1/workspaces", "wsid")
         case "SNAPSHOT_ID": asked.ids("/v1/workspaces/\(pathSegment(wsid ?? ""))/snapshots", "snapshot_id")
         case "TASK_ID": asked.ids("/v1/tasks", "task_id")
-        case "CONTEXT", "NAME": asked.contexts
+        case "CONTEXT": asked.contexts
         default: name.contains("|") ? name.split(separator: "|").map(String.init) : []
         }
     }

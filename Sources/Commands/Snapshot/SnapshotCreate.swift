@@ -10,7 +10,8 @@ extension Command {
         body["message"] = invocation.option("--message").map(JSONValue.string)
         try Write(
             method: "POST", path: workspacePath(invocation) + "/snapshots", body: .object(body),
-            sentence: "take a snapshot of \(invocation.argument("WSID"))"
+            sentence: "take a snapshot of \(invocation.argument("WSID"))",
+            needs: .init(workspace: (workspacePath(invocation), .active))
         ).perform(invocation)
     }
 }

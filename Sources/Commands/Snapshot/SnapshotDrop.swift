@@ -7,7 +7,7 @@ extension Command {
         let (id, path) = try snapshotPath(invocation)
         try Write(
             method: "DELETE", path: path, sentence: "drop snapshot \(id) of \(invocation.argument("WSID")) for good",
-            isDestructive: true
+            isDestructive: true, needs: .init(workspace: (workspacePath(invocation), .active), other: path)
         ).perform(invocation)
     }
 }

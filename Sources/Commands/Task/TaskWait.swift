@@ -8,15 +8,13 @@ enum TaskWait {
     /// - Parameters:
     ///   - accepted: the API's answer 202.
     ///   - taskMember: where its task id stands.
-    ///   - key: the idempotency key that the request went with.
     static func follow(
-        _ invocation: Invocation, _ accepted: APIClient.Answer, taskMember: String = "task_id", key: String
+        _ invocation: Invocation, _ accepted: APIClient.Answer, taskMember: String
     ) throws(CommandError) {
         guard let id = accepted.body[taskMember]?.string else {
             throw CommandError(.failed, "the answer names no task: \(accepted.body.text)")
         }
         let terminal = invocation.output.terminal
-        if invocation.output.isVerbose { terminal.say("idempotency key \(key)") }
         if accepted.isReplay { terminal.say("this key was used before: the same request, the same task") }
         guard invocation.has("--wait") else {
             invocation.output.show(accepted.body, View(name: taskMember, columns: []))
@@ -57,6 +55,8 @@ enum TaskWait {
                     terminal.progress("")
                     return (task, status)
                 }
+                // In the last second nothing waits at the server.
+                if wait == 0 { usleep(100_000) }
             } catch  where error.status == .unreachable {
                 // The API may be restarting; the task does not depend on it.
                 terminal.progress("\(error.message); trying again")

@@ -1,3 +1,4 @@
+private import Glibc
 import JSON
 
 extension Command {
@@ -22,6 +23,8 @@ extension Command {
                 let time = seconds.count > 1 ? "\(seconds.dropLast()).\(seconds.suffix(1))" : "0.\(seconds)"
                 print("\(String(repeating: " ", count: max(0, 7 - time.count)))\(time) s  \(line)")
             }
+            // Who reads from a pipe follows it too.
+            fflush(nil)
         }
         if invocation.output.form == .name { print(id) }
         try TaskWait.requireSuccess(end.task, end.status)

@@ -29,7 +29,7 @@ private struct TopLoop {
 
     /// - Returns: the signal that ended it, or 0.
     func run() throws(CommandError) -> CInt {
-        for number in [SIGINT, SIGTERM, SIGHUP] { signal(number) { caught = $0 } }
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { signal(number) { caught = $0 } }
         guard wvs_curses_start(usesColor ? 1 : 0) != 0 else {
             throw CommandError(.failed, "this terminal cannot be driven: TERM names no known one")
         }

@@ -29,7 +29,6 @@ final class TopFeed: Sendable {
     deinit { close(news) }
 
     /// Looks once a second, and at once when something was asked for.
-    ///
     func start(server: String) {
         DispatchQueue(label: "wvsctl.top").async { [self] in
             do throws(CommandError) {
@@ -135,8 +134,11 @@ final class TopFeed: Sendable {
             }
             sight.followed = nil
             if let followed { sight.followed = try client.get(taskPath(followed)).body }
-            let waiting = try items(client, "/v1/tasks?limit=100&status=PENDING").count
-            sight.depths = (last.depths + [Double(waiting)]).suffix(120)
+            // FAILED is what waits for its next attempt; what is given up is DEAD.
+            let waiting = try ["PENDING", "FAILED"].map { (status) throws(CommandError) in
+                try items(client, "/v1/tasks?limit=100&status=\(status)").count
+            }
+            sight.depths = (last.depths + [Double(waiting[0] + waiting[1])]).suffix(120)
             sight.problem = nil
         } catch {
             sight.problem = error.message

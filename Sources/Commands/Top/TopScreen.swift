@@ -50,7 +50,7 @@ struct TopScreen {
             let depth = Int(sight.depths.last ?? 0)
             spans.append(
                 Span(
-                    text: "  \(sight.workspaces.count) workspaces  \(depth)\(depth == 100 ? "+" : "") waiting  "
+                    text: "  \(sight.workspaces.count) workspaces  \(depth)\(depth >= 100 ? "+" : "") waiting  "
                         + "\(sight.count("RUNNING")) running"))
             let bad = sight.count("DEAD")
             if bad > 0 { spans.append(Span(text: "  \(bad) dead", style: .red)) }

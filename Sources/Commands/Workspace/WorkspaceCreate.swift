@@ -20,7 +20,7 @@ extension Command {
         }
         try Write(
             method: "POST", path: "/v1/workspaces", body: .object(body), taskMember: "init_task_id",
-            sentence: "create workspace \(wsid)"
+            sentence: "create workspace \(wsid)", needs: .init(absent: workspacePath(invocation))
         ).perform(invocation)
     }
 }

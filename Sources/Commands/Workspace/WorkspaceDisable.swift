@@ -7,7 +7,7 @@ extension Command {
         let wsid = invocation.argument("WSID")
         let write = Write(
             method: "DELETE", path: workspacePath(invocation), sentence: "disable workspace \(wsid) for good",
-            isDestructive: true)
+            isDestructive: true, needs: .init(workspace: (workspacePath(invocation), nil)))
         if try write.isOnlyTold(invocation) { return }
         try write.confirm(invocation)
         invocation.output.show(

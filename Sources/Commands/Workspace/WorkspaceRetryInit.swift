@@ -5,7 +5,8 @@ extension Command {
     ) { invocation throws(CommandError) in
         try Write(
             method: "POST", path: workspacePath(invocation) + "/retry-init",
-            sentence: "initialise \(invocation.argument("WSID")) again"
+            sentence: "initialise \(invocation.argument("WSID")) again",
+            needs: .init(workspace: (workspacePath(invocation), .initFailed))
         ).perform(invocation)
     }
 }

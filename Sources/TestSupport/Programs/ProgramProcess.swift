@@ -38,7 +38,11 @@ package final class ProgramProcess: Sendable {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        // The threads of Dispatch block signals, which a child would inherit.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
         let path0 = Process.environment["PATH"] ?? "/usr/bin:/bin"
         let pairs = environment.merging(["PATH": path0], uniquingKeysWith: { first, _ in first })
         let child = try withCStrings([path] + arguments) { argv in

@@ -107,6 +107,12 @@ package final class TestStack: Sendable {
         return sidecar
     }
 
+    /// Starts a sidecar that answers for the workspaces that nobody works in. The caller ends it.
+    package func startNode() throws -> ProgramProcess {
+        try ProgramProcess(
+            "wvs-sidecar", arguments: ["node", "--root", mount], environment: ["WVS_STATE_DIR": mount + ".node"])
+    }
+
     /// Ends this stack's agents that have lost their sidecar: processes that name a workspace's folder.
     package func endOrphans(of folder: String) async throws {
         let script = "grep -lF -- '\(folder)' /proc/[0-9]*/cmdline 2>/dev/null || true"
