@@ -29,8 +29,9 @@ package struct APIProgram: Sendable {
         let notifier = Notifier(database, logger: logger)
         let listener = Listener(database, logger: logger)
         let watch = TaskWatch(pool: pool, listener: listener)
-        let enqueue = Enqueue(pool: pool, notifier: notifier, paths: WorkspacePaths(root: settings.workspaceRoot))
-        let closing = Closing(pool: pool, notifier: notifier)
+        let enqueue = Enqueue(
+            pool: pool, notifier: notifier, paths: WorkspacePaths(root: settings.workspaceRoot), metrics: metrics)
+        let closing = Closing(pool: pool, notifier: notifier, metrics: metrics)
 
         var router = Router()
         router.interceptor = Gateway(metrics: metrics, logger: logger).handle

@@ -30,6 +30,32 @@ import Testing
         }
     }
 
+    @Test("what a request ends or changes by itself is counted, once")
+    func changes() async throws {
+        try await TestAPI.with { api in
+            let made = try await api.post("/v1/workspaces", ["wsid": "ws-1", "owner": "alice"], key: "make")
+            let cancel = "/v1/tasks/\(try made.json["init_task_id"]?.string ?? ""):cancel"
+            #expect(try await api.post(cancel, nil, key: nil).status == 200)
+            for _ in 1...2 {
+                #expect(try await api.post("/v1/workspaces/ws-1/retry-init", nil, key: "again").status == 202)
+            }
+            try await api.setState(.active)
+            try await api.endTasks(of: "ws-1", as: .succeeded)
+            for _ in 1...2 { #expect(try await api.delete("/v1/workspaces/ws-1", key: nil).status == 200) }
+            let page = try await api.get("/metrics").body
+            let counted = page.split(separator: "\n").filter {
+                $0.hasPrefix("wvs_task_total") || $0.hasPrefix("wvs_workspace_state")
+            }
+            #expect(
+                counted == [
+                    #"wvs_task_total{op="init_workspace",status="CANCELED"} 1"#,
+                    #"wvs_workspace_state_transitions_total{from="ACTIVE",to="DISABLED"} 1"#,
+                    #"wvs_workspace_state_transitions_total{from="INIT_FAILED",to="PROVISIONING"} 1"#,
+                    #"wvs_workspace_state_transitions_total{from="PROVISIONING",to="INIT_FAILED"} 1"#,
+                ])
+        }
+    }
+
     @Test("a database without our schema makes it not ready, and says what to do")
     func schema() async throws {
         let database = try await TestDatabase.makeEmpty()

@@ -13,6 +13,7 @@ extension Integration {
             "wvs-api": [
                 "wvs_http_requests_total": "counter route,method,code",
                 "wvs_http_request_duration_seconds": "histogram route,method", "wvs_active_requests": "gauge",
+                "wvs_task_total": "counter op,status", "wvs_workspace_state_transitions_total": "counter from,to",
                 "wvs_build_info": "gauge version",
             ],
             "wvs-worker": [
@@ -72,6 +73,22 @@ extension Integration {
                     #expect(!page.contains("ws-1"), "\(program): no series for each workspace")
                 }
             }
+        }
+
+        @Test func theReferenceHasTheContractsLabels() throws {
+            let reference = try String(
+                contentsOf: URL(fileURLWithPath: #filePath).appendingPathComponent("../../../docs/metrics.md")
+                    .standardized,
+                encoding: .utf8)
+            var found: [String: [String: String]] = [:]
+            var program = ""
+            for line in reference.split(separator: "\n") {
+                if line.hasPrefix("## ") { program = String(line.dropFirst(3)) }
+                guard let row = line.firstMatch(of: /^\| `(\w+)` \| (\w+) \| ([^|]*) \|/) else { continue }
+                let labels = row.3.filter { $0 != "`" && $0 != " " }
+                found[program, default: [:]][String(row.1)] = labels.isEmpty ? String(row.2) : "\(row.2) \(labels)"
+            }
+            #expect(found == Self.contract)
         }
 
         @Test func obsSaysThatThereIsNoDataAndThenAnswersFromTheStore() async throws {

@@ -7,6 +7,7 @@ import Store
 struct Closing: Sendable {
     let pool: PostgresPool
     let notifier: Notifier
+    let metrics: APIMetrics
 
     // MARK: Cancel
 
@@ -35,6 +36,8 @@ struct Closing: Sendable {
             notifier.notify(.done, taskID)
             // What was accepted after it in this workspace may run now.
             notifier.notify(.tasks)
+            metrics.tasks.add(1, task.operation.rawValue, task.status.rawValue)
+            if task.operation == .initWorkspace { metrics.count(.provisioning, to: .initFailed) }
         default: break
         }
         return task
@@ -80,12 +83,12 @@ struct Closing: Sendable {
 
     /// The workspace, which from then on accepts nothing.
     func disable(_ wsid: String, origin: Origin) async throws -> Workspace {
-        try await pool.transaction { connection in
+        let (before, workspace) = try await pool.transaction { connection in
             // Not shared: whoever is accepting a task is waited for, and the next statement sees that task.
             guard let workspace = try Workspaces.lock(wsid, .update, on: connection) else {
                 throw APIError.noWorkspace(wsid)
             }
-            if workspace.state == .disabled { return workspace }
+            if workspace.state == .disabled { return (workspace.state, workspace) }
             if let taskID = try Tasks.firstUnfinished(in: wsid, on: connection) {
                 throw APIError(
                     .conflictLocked, "task \(taskID) of workspace \(wsid) has not ended", taskID: taskID)
@@ -96,8 +99,10 @@ struct Closing: Sendable {
                 before: ["state": .string(workspace.state.rawValue)],
                 after: ["state": .string(WorkspaceState.disabled.rawValue)])
             try Audit.insert(event, on: connection)
-            return try Workspaces.get(wsid, on: connection) ?? workspace
+            return (workspace.state, try Workspaces.get(wsid, on: connection) ?? workspace)
         }
+        if before != .disabled { metrics.count(before, to: .disabled) }
+        return workspace
     }
 }
 

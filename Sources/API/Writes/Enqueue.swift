@@ -13,6 +13,7 @@ struct Enqueue: Sendable {
     let pool: PostgresPool
     let notifier: Notifier
     let paths: WorkspacePaths
+    let metrics: APIMetrics
 
     func workspace(_ submission: Submission, owner: String, uid: Int?, gid: Int?) async throws -> Accepted {
         let liveID = UUIDv7.make()
@@ -31,7 +32,9 @@ struct Enqueue: Sendable {
     /// Under the live tree's id that the workspace was made with: what an earlier attempt may have left is this task's own.
     func retryInit(_ submission: Submission) async throws -> Accepted {
         // Not shared: of two at once the second finds the workspace PROVISIONING.
-        try await run(submission, .initWorkspace, in: .initFailed, locking: .noKeyUpdate) { workspace, connection in
+        let accepted = try await run(
+            submission, .initWorkspace, in: .initFailed, locking: .noKeyUpdate
+        ) { workspace, connection in
             guard let liveID = paths.liveID(workspace.currentPath, of: workspace.wsid) else {
                 throw APIError(.internal, "the workspace has no live tree to be made")
             }
@@ -42,6 +45,8 @@ struct Enqueue: Sendable {
                 submission, .initWorkspace(liveID: liveID, uid: workspace.uid, gid: workspace.gid),
                 action: .workspaceRetryInit, in: workspace, on: connection)
         }
+        if !accepted.isReplay { metrics.count(.initFailed, to: .provisioning) }
+        return accepted
     }
 
     func snapshot(_ submission: Submission, message: String?) async throws -> Accepted {
