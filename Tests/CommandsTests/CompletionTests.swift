@@ -51,9 +51,13 @@ import Testing
 
     @Test func shellsLoadTheirScriptsAndOfferVerbs() async throws {
         #expect(Self.shells["bash"] != nil)
+        // Some shells write below it.
+        let home = FileManager.default.temporaryDirectory.appendingPathComponent("wvsctl-\(UUID())")
+        try FileManager.default.createDirectory(at: home, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(at: home) }
         for (shell, script) in Self.shells {
             let offered = try await TestSupport.Command.run([
-                "env", "PATH=\(ProgramProcess.folder):/usr/bin:/bin", "HOME=/nonexistent", shell, "-c", script,
+                "env", "-i", "PATH=\(ProgramProcess.folder):/usr/bin:/bin", "HOME=\(home.path)", shell, "-c", script,
             ])
             let verbs = Set(offered.split(separator: "\n").map(String.init))
             #expect(verbs == ["create", "get", "list", "drop"], "\(shell): \(offered)")

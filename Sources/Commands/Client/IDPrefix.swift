@@ -33,8 +33,8 @@ enum IDPrefix {
         } while cursor != nil && seen < reach && matches.count < 2
         if let only = matches.first, matches.count == 1 { return only }
         guard matches.isEmpty else {
-            throw CommandError(
-                .usage, "'\(text)' is the beginning of more than one \(what): \(matches.joined(separator: ", "))")
+            let some = matches.prefix(3).joined(separator: ", ") + (matches.count > 3 ? ", …" : "")
+            throw CommandError(.usage, "'\(text)' is the beginning of more than one \(what): \(some)")
         }
         let depth = cursor == nil ? "" : " among the newest \(seen)"
         throw CommandError(.notFound, "no \(what)\(depth) has an id that begins with '\(text)'")
