@@ -53,6 +53,38 @@ import Testing
         #expect(try folder.entries() == [])
     }
 
+    @Test func `a sidecar whose registration was removed registers again, and removes nobody`() throws {
+        let sidecar = try SidecarThread(scratch, id: "one")
+        let dead = "\(scratch.path)/sidecars/dead.json"
+        close(open(dead, O_RDWR | O_CREAT, 0o600))
+        let path = "\(scratch.path)/sidecars/one.json"
+        // Removed, and replaced by another file of the same name.
+        for replacement in [false, true] {
+            #expect(unlink(path) == 0)
+            if replacement { close(open(path, O_RDWR | O_CREAT, 0o600)) }
+            #expect(eventually { (try? folder.entries().first { $0.id == "one" }?.isLiving) == true })
+        }
+        #expect(access(dead, F_OK) == 0)
+        try sidecar.stop()
+        #expect(try folder.entries().map(\.id) == ["dead"])
+    }
+
+    @Test func `more files than registrations can be are an error, not an end of the list`() throws {
+        for index in 0..<1001 { close(open("\(scratch.path)/sidecars/\(index).json", O_RDWR | O_CREAT, 0o600)) }
+        #expect(throws: SystemError.self) { try folder.entries() }
+    }
+
+    @Test func `what root writes belongs to whom the control directory belongs`() throws {
+        try #require(chown(scratch.path, 4242, 4242) == 0, "needs root")
+        let lock = try folder.register(registration("one"))
+        for name in ["sidecars/one.json", RegistrationFolder.lastAttachedName] {
+            var status = stat()
+            #expect(stat("\(scratch.path)/\(name)", &status) == 0)
+            #expect(status.st_uid == 4242)
+        }
+        _ = consume lock
+    }
+
     @Test func `many newcomers at once all stay registered`() throws {
         let sidecars = Mutex<[SidecarThread]>([])
         let count = 24

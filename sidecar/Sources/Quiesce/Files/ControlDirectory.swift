@@ -47,12 +47,35 @@ struct ControlDirectory: Sendable {
 
     /// Replaces a file's text in place: its inode stays, so that another mount sees it at once. One `pwrite`, no fsync.
     func write(_ name: String, _ bytes: [UInt8]) throws(SystemError) {
-        let file = try openRegular(name, O_WRONLY | O_CREAT, mode: 0o600)
+        let file = try openOrMake(name)
         let size = try Self.status(of: file, name).size
         let written = try systemCall("pwrite", name) { pwrite(file.raw, bytes, bytes.count, 0) }
         guard written == bytes.count else { throw SystemError("pwrite", name, errno: ENOSPC) }
         // Only where somebody else has made it longer: until it is cut the text is followed by the old end, and invalid.
         if size > bytes.count { try systemCall("ftruncate", name) { ftruncate(file.raw, off_t(bytes.count)) } }
+    }
+
+    private func openOrMake(_ name: String) throws(SystemError) -> FileDescriptor {
+        // Twice: between the two somebody else may make it, or take it away.
+        for _ in 0..<2 {
+            do throws(SystemError) {
+                return try openRegular(name, O_WRONLY)
+            } catch  where error.errno == ENOENT {}
+            do throws(SystemError) {
+                let file = try openRegular(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+                giveToOwner(file)
+                return file
+            } catch  where error.errno == EEXIST {}
+        }
+        return try openRegular(name, O_WRONLY)
+    }
+
+    /// Gives a file that root has just made here to whom the directory belongs: an executor without root's rights could not even
+    /// tell whether a registration's owner lives. Where root is nobody (NFS), the file is not root's either.
+    func giveToOwner(_ file: borrowing FileDescriptor) {
+        var status = stat()
+        guard geteuid() == 0, fstat(descriptor, &status) == 0, status.st_uid != 0 else { return }
+        _ = fchown(file.raw, status.st_uid, status.st_gid)
     }
 
     func remove(_ name: String) throws(SystemError) {
@@ -95,15 +118,23 @@ struct ControlDirectory: Sendable {
     var isOnNetwork: Bool { !LocalFileSystem.holds(descriptor) }
 
     struct Status {
+        struct Identity: Equatable {
+            let device: UInt64
+            let inode: UInt64
+        }
+
         let isRegular: Bool
         let size: Int
+        let identity: Identity
     }
 
     static func status(of file: borrowing FileDescriptor, _ name: String) throws(SystemError) -> Status {
         var status = stat()
         let raw = file.raw
         try systemCall("fstat", name) { fstat(raw, &status) }
-        return Status(isRegular: status.st_mode & S_IFMT == S_IFREG, size: Int(status.st_size))
+        return Status(
+            isRegular: status.st_mode & S_IFMT == S_IFREG, size: Int(status.st_size),
+            identity: Status.Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)))
     }
 
     private static func read(_ file: borrowing FileDescriptor, _ name: String, limit: Int) throws(SystemError)

@@ -6,6 +6,7 @@ struct RegistrationFolder {
     static let name = "sidecars"
     /// Who last attached; tells "never attached" from "not attached now".
     static let lastAttachedName = "sidecar.json"
+    private static let maximumNames = 1000
 
     struct Entry: Equatable, Sendable {
         let id: String
@@ -37,18 +38,26 @@ struct RegistrationFolder {
     /// Whether any sidecar was ever seen here.
     var everAttached: Bool { control.read(Self.lastAttachedName) != .absent }
 
-    /// Writes the registration and takes its lock, which lasts as long as the descriptor.
+    /// Writes the registration and takes its lock, which lasts as long as the descriptor. Then removes those of the dead: not
+    /// before, so that no look at the folder finds neither, and takes what their agents may still write for nobody's.
     func register(_ registration: Registration) throws(SystemError) -> FileDescriptor {
         try control.makeFolder(Self.name)
+        let file = try enter(registration)
+        removeDead(besides: registration.id)
+        return file
+    }
+
+    /// As `register`, and leaves the others alone: who takes whom for dead where locks do not reach would never end.
+    func enter(_ registration: Registration) throws(SystemError) -> FileDescriptor {
         guard let folder = try openFolder() else { throw SystemError("openat2", Self.name, errno: ENOENT) }
         let directory = ControlDirectory(descriptor: folder.raw)
-        removeDead(in: directory)
         let fresh = ".new-\(registration.id)"
         // A newcomer that looks between the creation and the lock takes the file for a dead sidecar's and removes it.
         for _ in 0..<50 {
             do throws(SystemError) {
                 let file = try directory.openRegular(fresh, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
                 try lock(file.raw, fresh)
+                control.giveToOwner(file)
                 // Into the locked file itself: by its name it might be another by now.
                 let text = Array(registration.text.utf8)
                 let written = try systemCall("pwrite", fresh) { pwrite(file.raw, text, text.count, 0) }
@@ -79,6 +88,18 @@ struct RegistrationFolder {
         }
     }
 
+    /// Whether the registration of this id is still the file that is open: a newcomer that does not see its lock may have removed it.
+    func holds(_ id: String, _ file: borrowing FileDescriptor) throws(SystemError) -> Bool {
+        guard let folder = try openFolder() else { return false }
+        do {
+            let present = try ControlDirectory(descriptor: folder.raw).openRegular("\(id).json", O_RDONLY)
+            let identity = try ControlDirectory.status(of: present, id).identity
+            return identity == (try ControlDirectory.status(of: file, id).identity)
+        } catch  where error.errno == ENOENT {
+            return false
+        }
+    }
+
     func remove(_ id: String) throws(SystemError) {
         guard let folder = try openFolder() else { return }
         try ControlDirectory(descriptor: folder.raw).remove("\(id).json")
@@ -93,9 +114,10 @@ struct RegistrationFolder {
     }
 
     /// Takes away what the dead have left. Whatever can not be locked may be somebody's, and stays.
-    private func removeDead(in directory: ControlDirectory) {
-        guard let names = try? Self.names(in: directory.descriptor) else { return }
-        for name in names where name.hasSuffix(".json") || name.hasPrefix(".new-") {
+    private func removeDead(besides id: String) {
+        guard let folder = try? openFolder(), let names = try? Self.names(in: folder.raw) else { return }
+        let directory = ControlDirectory(descriptor: folder.raw)
+        for name in names where name != "\(id).json" && (name.hasSuffix(".json") || name.hasPrefix(".new-")) {
             guard let file = try? directory.openRegular(name, O_RDWR), flock(file.raw, LOCK_EX | LOCK_NB) == 0 else {
                 continue
             }
@@ -129,13 +151,19 @@ struct RegistrationFolder {
         }
         defer { closedir(stream) }
         var names: [String] = []
-        // More than this many files is nobody's registration; the rest is not looked at.
-        while names.count < 1000, let entry = readdir(stream) {
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                // A list that breaks off would hide who is attached.
+                if errno != 0 { throw SystemError("readdir", Self.name) }
+                return names
+            }
+            // So many files are nobody's registrations; but one of those that were not looked at may be somebody's.
+            if names.count >= Self.maximumNames { throw SystemError("readdir", Self.name, errno: EOVERFLOW) }
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             if name != ".", name != ".." { names.append(name) }
         }
-        return names
     }
 }

@@ -31,6 +31,8 @@ package final class Participant {
     }
 
     private static let handshakePace = Duration.milliseconds(2)
+    /// How long a registration is missing before it is made again.
+    private static let patience = Duration.milliseconds(250)
 
     private let directory: FileDescriptor
     private let control: ControlDirectory
@@ -42,6 +44,8 @@ package final class Participant {
     private var machine: ParticipantMachine
     /// Locked as long as it is open.
     var registration: FileDescriptor?
+    /// When the registration was first not found where it was made.
+    private var missedSince: MonotonicTime?
     /// For the acknowledgement that is being written.
     private var openFiles: OpenFiles?
     private var lastReading = Reading.absent
@@ -76,10 +80,42 @@ package final class Participant {
             let update = try file.update { Self.continuityLost(predecessor, in: $0) }
             if update.written { logger.warn("continuity lost: a predecessor's freeze is void") }
         }
-        registration = try RegistrationFolder(control: control).register(
-            Registration(
-                id: machine.id, mode: mode, method: agent.method, host: Self.host, pid: getpid()))
+        registration = try RegistrationFolder(control: control).register(ownRegistration)
         machine.registered(file.read(), at: .now)
+    }
+
+    private var ownRegistration: Registration {
+        Registration(id: machine.id, mode: mode, method: agent.method, host: Self.host, pid: getpid())
+    }
+
+    /// Registers again where somebody has removed the registration, who could not see its lock: nobody would wait for this
+    /// agent any more. Not at once, since it may be the whole workspace that is being removed.
+    ///
+    /// - Returns: whether it is registered.
+    private func keepRegistered() -> Bool {
+        do {
+            let folder = RegistrationFolder(control: control)
+            switch registration {
+            case .some(let file):
+                if try folder.holds(machine.id, file) {
+                    missedSince = nil
+                    return true
+                }
+            case nil: return true
+            }
+            let since = missedSince ?? .now
+            missedSince = since
+            guard lastReading.document != nil, since + Self.patience <= .now else { return false }
+            registration = try folder.enter(ownRegistration)
+            missedSince = nil
+            machine.registered(file.read(), at: .now)
+            logger.warn("the registration was removed by somebody else: registered again")
+            return true
+        } catch {
+            if missedSince == nil { logger.warn("the registration cannot be looked at", [.error: LogValue(error)]) }
+            missedSince = missedSince ?? .now
+            return false
+        }
     }
 
     /// Thaws, says so, and withdraws the registration. `deinit` does the same.
@@ -107,7 +143,8 @@ package final class Participant {
             perform(action)
             if case .awaitingSwitch = machine.phase { break }
         }
-        return machine.isBusy(with: lastReading, at: .now) ? .within(Self.handshakePace) : .idle
+        if machine.isBusy(with: lastReading, at: .now) { return .within(Self.handshakePace) }
+        return keepRegistered() || lastReading == .absent ? .idle : .within(Self.patience)
     }
 
     package var status: Status {
