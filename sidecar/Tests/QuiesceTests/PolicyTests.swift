@@ -29,6 +29,38 @@ import Testing
         #expect(try executor.freeze().acknowledgements[sidecar.id]?.consistency == .bestEffort)
     }
 
+    @Test func `a sidecar that has died makes the others' receipt best effort, until another one registers`() throws {
+        let dead = try SidecarThread(executor.scratch, id: "dead")
+        let sidecar = try SidecarThread(executor.scratch, id: "alive")
+        try dead.kill()
+        let freeze = try executor.freeze()
+        #expect(freeze.acknowledgements.values.map(\.consistency) == [.quiesced])
+        #expect(freeze.consistency == .bestEffort)
+        #expect(try executor.resume(freeze).consistency == .bestEffort)
+        let refused = QuiesceError.refused(
+            "the freeze is only best effort, and the settings ask for quiesced; sidecar dead has died, and its agent may still run"
+        )
+        #expect(executor.failure(epoch: 2, policy: FreezePolicy(requireQuiesced: true)) == refused)
+        let successor = try SidecarThread(executor.scratch, id: "successor")
+        let last = try executor.freeze(epoch: 3, policy: FreezePolicy(requireQuiesced: true))
+        #expect(try executor.resume(last).consistency == .quiesced)
+        withExtendedLifetime((sidecar, successor)) {}
+    }
+
+    @Test func `a node that has died leaves no agent`() throws {
+        try SidecarThread(executor.scratch, id: "node", mode: .node, agent: FakeAgent(method: .none)).kill()
+        // Registers beside the dead one, and leaves it there.
+        let folder = RegistrationFolder(control: executor.scratch.directory)
+        let entries = try folder.entries()
+        #expect(entries.map(\.isLiving) == [false])
+        var machine = CoordinatorMachine(
+            .init(
+                epoch: 1, taskID: "task", executor: "executor", lease: .seconds(10), policy: FreezePolicy(),
+                isOnNetwork: false), everAttached: true, timeout: .seconds(30), now: .now)
+        machine.attached(entries)
+        #expect(machine.departed == [])
+    }
+
     @Test func `nobody's node is not asked where somebody is attached`() throws {
         let node = try SidecarThread(executor.scratch, id: "node", mode: .node, agent: FakeAgent(method: .none))
         let sidecar = try SidecarThread(executor.scratch, id: "agent")

@@ -46,6 +46,8 @@ struct CoordinatorMachine {
     private var known: Set<String> = []
     /// Whom it has asked, and seen living since.
     private var living: Set<String> = []
+    /// Who died without farewell, and may have left an agent that nobody freezes.
+    private(set) var departed: [String] = []
     private var leaseSequence: UInt64 = 0
     private var renewed: MonotonicTime
     private var hasAsked = false
@@ -84,6 +86,9 @@ struct CoordinatorMachine {
     mutating func attached(_ entries: [RegistrationFolder.Entry]) {
         if !entries.isEmpty { everAttached = true }
         living = Set(entries.filter(\.isLiving).map(\.id))
+        let dead = entries.filter { !$0.isLiving && !$0.isNode }.map(\.id)
+        // Whoever takes over before the freeze answers for what the dead one has left; later it is too late.
+        departed = phase == .requesting ? dead : Set(departed + dead).sorted()
         isLookedAtSince = isFrozenSeen
         guard phase == .requesting else {
             // An agent that was attached to meanwhile was not frozen. Nobody's `node` has no agent.
@@ -203,7 +208,8 @@ struct CoordinatorMachine {
             }
         }
         guard consistency == .quiesced || !request.policy.requireQuiesced else {
-            return .failed(.refused("the freeze is only best effort, and the settings ask for quiesced"))
+            let reason = departed.first.map { "; sidecar \($0) has died, and its agent may still run" } ?? ""
+            return .failed(.refused("the freeze is only best effort, and the settings ask for quiesced\(reason)"))
         }
         phase = .frozen
         return .frozen
@@ -227,7 +233,7 @@ struct CoordinatorMachine {
             acknowledgements: acknowledgements.merging(document?.acknowledgements ?? [:]) { seen, now in
                 seen.nonce == now.nonce ? now : seen
             }.filter { expects.contains($0.key) },
-            errors: document?.errors ?? [:], window: now - started)
+            errors: document?.errors ?? [:], departed: departed, window: now - started)
         let isSwitch = expectCurrent != nil
         if !isSwitch, isNewcomerSeen { return .failed(.broken("a sandbox was attached while the others were frozen")) }
         if !isSwitch, isReleasedByOthers { return .failed(.broken("released by somebody else")) }
@@ -282,6 +288,6 @@ struct CoordinatorMachine {
     }
 
     var consistency: Consistency {
-        Receipt(acknowledgements: acknowledgements).consistency
+        Receipt(acknowledgements: acknowledgements, departed: departed).consistency
     }
 }

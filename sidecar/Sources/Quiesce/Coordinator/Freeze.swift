@@ -21,8 +21,8 @@ package final class Freeze {
     /// As seen at FROZEN, by sidecar.
     package var acknowledgements: [String: Acknowledgement] { session.acknowledgements }
 
-    /// The lowest of the acknowledgements' consistencies.
-    package var consistency: Consistency { Receipt(acknowledgements: acknowledgements).consistency }
+    /// The lowest of the acknowledgements' consistencies; best effort where somebody may have been left out.
+    package var consistency: Consistency { session.consistency }
 
     /// What the agents held open; `complete` only where each sidecar's list is there and whole.
     package var openFiles: OpenFiles { session.openFiles(epoch: epoch) }

@@ -59,6 +59,9 @@ package struct FreezeCoordinator {
         let renewal = try input { () throws(SystemError) in try LeaseThread(session, of: cancellation, logger: logger) }
         do {
             try awaitFrozen(session, watch, cancellation)
+            for id in session.departed {
+                logger.warn("a sidecar has died, and its agent may still run: best effort", [.sidecar: .text(id)])
+            }
             Failpoint.hit("quiesce.frozen_seen")
             return Freeze(session: session, watch: watch, renewal: renewal, epoch: epoch)
         } catch {

@@ -72,6 +72,8 @@ final class FreezeSession: Sendable {
 
     var nextDue: MonotonicTime { machine.withLock { $0.nextDue } }
     var isUnattended: Bool { machine.withLock { $0.expects.isEmpty } }
+    var consistency: Consistency { machine.withLock { $0.consistency } }
+    var departed: [String] { machine.withLock { $0.departed } }
     var acknowledgements: [String: Acknowledgement] { machine.withLock { $0.acknowledgements } }
 
     func openFiles(epoch: UInt64) -> OpenFiles {

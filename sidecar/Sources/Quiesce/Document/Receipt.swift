@@ -4,13 +4,18 @@ package struct Receipt: Equatable, Sendable {
     package var acknowledgements: [String: Acknowledgement]
     /// What sidecars had to say, by sidecar: for example that the new `current` was not seen before the lease ended.
     package var errors: [String: String]
+    /// Sidecars that had died without farewell: their agents may have run on.
+    package var departed: [String]
     /// How long an agent stood still at most: from the first freezing action to hearing of the last thaw.
     package var window: Duration
 
-    package init(acknowledgements: [String: Acknowledgement], errors: [String: String] = [:], window: Duration = .zero)
-    {
+    package init(
+        acknowledgements: [String: Acknowledgement], errors: [String: String] = [:], departed: [String] = [],
+        window: Duration = .zero
+    ) {
         self.acknowledgements = acknowledgements
         self.errors = errors
+        self.departed = departed
         self.window = window
     }
 
@@ -19,9 +24,10 @@ package struct Receipt: Equatable, Sendable {
         !acknowledgements.isEmpty && acknowledgements.values.allSatisfy { $0.held == true }
     }
 
-    /// `quiesced` only where each acknowledgement is.
+    /// `quiesced` only where each acknowledgement is, and nobody may have been left out.
     package var consistency: Consistency {
-        acknowledgements.values.allSatisfy { $0.consistency == .quiesced && $0.method.mayBeQuiesced }
+        departed.isEmpty
+            && acknowledgements.values.allSatisfy { $0.consistency == .quiesced && $0.method.mayBeQuiesced }
             ? .quiesced : .bestEffort
     }
 }
