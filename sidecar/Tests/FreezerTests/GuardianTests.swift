@@ -48,6 +48,23 @@ import Testing
         #expect(!guardian.extend(until: .now + .seconds(10)))
     }
 
+    @Test("A stopped guardian does not keep its sidecar from ending")
+    func isEndedWhileStopped() throws {
+        let scene = try Scene("stopped")
+        let pid = try #require(scene.guardian?.pid)
+        kill(pid, SIGSTOP)
+        scene.guardian = nil
+        #expect(kill(pid, 0) == -1)
+    }
+
+    @Test("What stands frozen without a lease is not the guardian's to thaw")
+    func leavesOthersFrozen() throws {
+        let scene = try Scene("foreign")
+        try scene.freezer.freeze(until: .now + .seconds(5))
+        scene.guardian = nil
+        #expect(scene.isFrozen)
+    }
+
     @Test("What freezes after the lapse is thawed again until the lease is disarmed")
     func undoesLateFreeze() throws {
         let scene = try Scene("late")

@@ -47,6 +47,57 @@ import Testing
         withExtendedLifetime(agent) {}
     }
 
+    @Test(
+        "A cgroup that somebody else lets run is not held, whatever the lease says", arguments: TestCgroup.Kind.allCases
+    )
+    func foreignThaw(kind: TestCgroup.Kind) async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(kind, "thawed")
+        let agent = try Stranger(in: workspace.live, Self.writing, cgroup: cgroup.path)
+        let attached = try await Attached(workspace, ["attach", "--cgroup", cgroup.path])
+        let freeze = try workspace.freeze(lease: .seconds(60))
+        cgroup.setFrozen(false)
+        #expect(await eventually { !cgroup.isFrozen })
+        #expect(throws: QuiesceError.self) { try freeze.resume() }
+        #expect(try workspace.freeze().resume().isHeld)
+        withExtendedLifetime((attached, agent)) {}
+    }
+
+    @Test("A cgroup2 that somebody else lets run and freezes again is not held")
+    func foreignInterlude() async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(.cgroup2, "interlude")
+        let agent = try Stranger(in: workspace.live, Self.writing, cgroup: cgroup.path)
+        #expect(await eventually { workspace.size("log") > 0 })
+        let attached = try await Attached(workspace, ["attach", "--cgroup", cgroup.path])
+        let freeze = try workspace.freeze(lease: .seconds(60))
+        let before = workspace.size("log")
+        cgroup.setFrozen(false)
+        #expect(await eventually { workspace.size("log") > before })
+        cgroup.setFrozen(true)
+        #expect(await eventually { cgroup.isFrozen })
+        #expect(throws: QuiesceError.self) { try freeze.resume() }
+        withExtendedLifetime((attached, agent)) {}
+    }
+
+    @Test("A cgroup that somebody else has frozen is refused, and left frozen", arguments: TestCgroup.Kind.allCases)
+    func foreignFreeze(kind: TestCgroup.Kind) async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(kind, "paused")
+        let agent = try Stranger(in: workspace.live, Self.writing, cgroup: cgroup.path)
+        let attached = try await Attached(workspace, ["attach", "--cgroup", cgroup.path])
+        #expect(try workspace.freeze().resume().isHeld)
+        cgroup.setFrozen(true)
+        // A process that is frozen in a cgroup1 does not even die.
+        defer { cgroup.setFrozen(false) }
+        #expect(await eventually { cgroup.isFrozen })
+        #expect(throws: QuiesceError.self) { try workspace.freeze() }
+        #expect(attached.sidecar.end(SIGTERM) == 0)
+        #expect(cgroup.isFrozen)
+        #expect(attached.sidecar.lines.contains { $0.contains("stands frozen already and not by this sidecar") })
+        withExtendedLifetime(agent) {}
+    }
+
     @Test("A process is frozen with its descendants, also those that lose their parent; nobody else is")
     func tree() async throws {
         let workspace = try TestWorkspace()

@@ -2,6 +2,7 @@ private import Glibc
 import Quiesce
 import RuntimeCore
 import TestSupport
+import Testing
 
 /// A process that no sidecar has started: a shell script, as a process group of its own that is killed when this object goes.
 final class Stranger: Sendable {
@@ -82,7 +83,16 @@ final class TestCgroup: Sendable {
         return text?.contains(kind == .cgroup2 ? "frozen 1" : "FROZEN") ?? false
     }
 
+    /// Freezes it or lets it run, as anybody may who has the right to.
+    func setFrozen(_ isFrozen: Bool) {
+        let file = open("\(path)/\(kind == .cgroup2 ? "cgroup.freeze" : "freezer.state")", O_WRONLY | O_CLOEXEC)
+        let text = kind == .cgroup2 ? (isFrozen ? "1" : "0") : (isFrozen ? "FROZEN" : "THAWED")
+        #expect(write(file, text, text.utf8.count) == text.utf8.count)
+        close(file)
+    }
+
     deinit {
+        setFrozen(false)
         let deadline = MonotonicTime.now + .seconds(5)
         while rmdir(path) == -1, lastErrno == EBUSY, MonotonicTime.now < deadline {
             for word in (try? readText("\(path)/cgroup.procs"))?.split(separator: "\n") ?? [] {

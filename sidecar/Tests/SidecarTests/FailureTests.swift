@@ -82,6 +82,35 @@ import Testing
         _ = try await starting
     }
 
+    @Test("An agent that has survived its sidecar makes its successor's receipts best effort, until it is gone")
+    func survivor() async throws {
+        let workspace = try TestWorkspace()
+        let state = "\(workspace.mount)/state"
+        // Holds no file that would betray it.
+        let first = try await Sandbox(workspace, "exec sleep 1000")
+        first.sidecar.end(SIGKILL)
+        for _ in 0..<2 {
+            let successor = try await Sandbox(workspace, "exec sleep 1000")
+            let freeze = try workspace.freeze()
+            #expect(freeze.consistency == .bestEffort)
+            #expect(try freeze.resume().isHeld)
+            let line = try await successor.sidecar.line { $0.contains("\"frozen\"") }
+            #expect(line.contains("lives on and is not frozen: process \(first.agent)"))
+            kill(successor.agent, SIGKILL)
+            _ = try await successor.sidecar.ended()
+        }
+        let last = try await Sandbox(workspace, "exec sleep 1000")
+        kill(first.agent, SIGKILL)
+        #expect(await eventually { ProcessState.of(first.agent) == nil })
+        let freeze = try workspace.freeze()
+        #expect(freeze.consistency == .quiesced)
+        #expect(try freeze.resume().isHeld)
+        #expect(access(first.cgroup, F_OK) == -1)
+        kill(last.agent, SIGKILL)
+        _ = try await last.sidecar.ended()
+        #expect(rmdir(state) == 0, "nothing is left of any of them")
+    }
+
     @Test("An agent that ends while frozen is thawed, and its sidecar ends as it did")
     func agentKilledWhileFrozen() async throws {
         let workspace = try TestWorkspace()

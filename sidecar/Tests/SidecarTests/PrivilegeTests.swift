@@ -109,6 +109,32 @@ import Testing
         #expect(try await launched.end() == 128 + SIGTERM)
     }
 
+    @Test(
+        "A cgroup whose members live in another PID namespace is frozen, and proves nothing of files that nobody saw",
+        arguments: TestCgroup.Kind.allCases)
+    func unseenMembers(kind: TestCgroup.Kind) async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(kind, "unseen")
+        let agent = try Stranger(in: workspace.live, Self.writing, cgroup: cgroup.path)
+        #expect(await eventually { workspace.size("log") > 0 })
+        let launched = try Launched(
+            """
+            exec unshare --pid --fork --mount-proc \(ProgramProcess.folder)/wvs-sidecar attach --cgroup \(cgroup.path) \
+            --workspace \(workspace.path) --state-dir \(workspace.mount)/state
+            """)
+        _ = try await launched.process.line { $0.contains("sidecar ready") }
+        let freeze = try workspace.freeze()
+        #expect(cgroup.isFrozen)
+        #expect(freeze.acknowledgements.values.map(\.processes) == [0])
+        #expect(freeze.consistency == .bestEffort)
+        #expect(!freeze.openFiles.complete)
+        #expect(try freeze.resume().isHeld)
+        let line = try await launched.process.line { $0.contains("\"frozen\"") }
+        #expect(line.contains("in another PID namespace"))
+        #expect(try await launched.end() == 0)
+        withExtendedLifetime(agent) {}
+    }
+
     @Test("In a shared PID namespace CAP_KILL and CAP_SYS_PTRACE are enough for another user's agent")
     func twoCapabilities() async throws {
         let (workspace, program, state) = try await workspaceOfOther()

@@ -91,7 +91,7 @@ final class FlushCrew: Sendable {
             }
         }
         // A process that was killed while frozen has closed its files, and closing hands its data over.
-        return file.sources.allSatisfy { ProcessTable.livingThreads(of: $0.process).isEmpty }
+        return !file.sources.contains { ProcessTable.isLiving($0.process) }
     }
 }
 

@@ -23,13 +23,16 @@ struct OpenFileScan {
 
     /// Adds what `process` holds. One that has ended holds nothing.
     mutating func visit(_ process: ProcessID) {
-        let tables = ProcessTable.descriptorTables(of: process)
-        for thread in tables {
-            attempt(process) { scan throws(SystemError) in try scan.visitDescriptors(of: process, thread: thread) }
+        attempt(process) { scan throws(SystemError) in
+            let tables = try ProcessTable.descriptorTables(of: process)
+            for thread in tables {
+                scan.attempt(process) { scan throws(SystemError) in
+                    try scan.visitDescriptors(of: process, thread: thread)
+                }
+            }
+            // All threads of a process share its memory.
+            if let thread = tables.first { try scan.visitMappings(of: process, thread: thread) }
         }
-        // All threads of a process share its memory.
-        guard let thread = tables.first else { return }
-        attempt(process) { scan throws(SystemError) in try scan.visitMappings(of: process, thread: thread) }
     }
 
     /// One part that may not be looked into does not hide the others.
@@ -39,7 +42,7 @@ struct OpenFileScan {
         } catch {
             if error.errno == ENOENT || error.errno == ESRCH || closed.contains(process) { return }
             // Of somebody else's process that has ended and waits for its parent nothing may be read.
-            if !ProcessTable.livingThreads(of: process).isEmpty { closed.append(process) }
+            if ProcessTable.isLiving(process) { closed.append(process) }
         }
     }
 
@@ -49,17 +52,25 @@ struct OpenFileScan {
             return try takeDescriptors(of: process, thread: thread)
         }
         for number in try ProcFS.numbers(folder) {
-            let name = String(number)
-            // The link's own mode tells how the file was opened and costs no visit to the file's file system.
-            guard let link = try? identify(name, in: directory.raw, follow: false), link.isOpenForWriting,
-                let file = try? identify(name, in: directory.raw)
-            else { continue }
-            if file.isNameless, hidesFiles(process, thread, number, ProcFS.target(name, in: directory.raw)) {
-                hidden.append(process)
+            attempt(process) { scan throws(SystemError) in
+                try scan.visitDescriptor(number, of: process, thread: thread, in: directory.raw)
             }
-            guard file.isRegular, devices.contains(file.identity.device) else { continue }
-            let source = FileSource.descriptor(process: process, thread: thread, number: number)
-            note(file.identity, source) { ProcFS.target(name, in: directory.raw) ?? "\(folder)/\(name)" }
+        }
+    }
+
+    private mutating func visitDescriptor(
+        _ number: CInt, of process: ProcessID, thread: ProcessID, in directory: CInt
+    ) throws(SystemError) {
+        let name = String(number)
+        // The link's own mode tells how the file was opened and costs no visit to the file's file system.
+        guard try identify(name, in: directory, follow: false).isOpenForWriting else { return }
+        let file = try identify(name, in: directory)
+        if file.isNameless, hidesFiles(process, thread, number, ProcFS.target(name, in: directory)) {
+            hidden.append(process)
+        }
+        guard file.isRegular, devices.contains(file.identity.device) else { return }
+        note(file.identity, FileSource.descriptor(process: process, thread: thread, number: number)) {
+            ProcFS.target(name, in: directory) ?? "descriptor \(number) of process \(process)"
         }
     }
 
@@ -76,8 +87,9 @@ struct OpenFileScan {
 
     /// Whether a descriptor is an io_uring with files of its own, which no table of descriptors shows.
     private func hidesFiles(_ process: ProcessID, _ thread: ProcessID, _ number: CInt, _ target: String?) -> Bool {
-        guard target == "anon_inode:[io_uring]" else { return false }
         // Unreadable means that nobody knows.
+        guard let target else { return true }
+        guard target == "anon_inode:[io_uring]" else { return false }
         guard let text = try? ProcFS.read("/proc/\(process)/task/\(thread)/fdinfo/\(number)") else { return true }
         return text.split(separator: UInt8(ascii: "\n")).contains { line in
             line.starts(with: "UserFiles:".utf8) && line.contains { $0 >= UInt8(ascii: "1") && $0 <= UInt8(ascii: "9") }

@@ -13,6 +13,10 @@ package final class Cgroup {
     package let freezeSwitch: CInt
     /// Within its hierarchy; nil where the mount table does not tell.
     let place: String?
+    /// Nobody enters it but who is born in it.
+    private let isMade: Bool
+    /// It was this object that froze it.
+    private var isHeld = false
 
     /// Makes a cgroup below this process's own.
     ///
@@ -26,7 +30,7 @@ package final class Cgroup {
                 let path = "\(parent)/\(name)"
                 try systemCall("mkdir", path) { mkdir(path, 0o755) }
                 do {
-                    try self.init(path: path)
+                    try self.init(path: path, isMade: true)
                     return
                 } catch {
                     rmdir(path)
@@ -45,8 +49,11 @@ package final class Cgroup {
     ///
     /// Fails where it cannot be frozen: the top of a hierarchy, a cgroup2 of Linux below 5.2, another cgroup1 hierarchy, no
     /// cgroup at all, no right to.
-    package init(path: String) throws(SystemError) {
+    package convenience init(path: String) throws(SystemError) { try self.init(path: path, isMade: false) }
+
+    private init(path: String, isMade: Bool) throws(SystemError) {
         self.path = path
+        self.isMade = isMade
         let directory = try ProcFS.open(path, CInt(O_RDONLY) | CInt(O_DIRECTORY))
         let version = faccessat(directory.raw, CgroupVersion.v1.switchName, F_OK, 0) == 0 ? CgroupVersion.v1 : .v2
         self.version = version
@@ -64,9 +71,30 @@ package final class Cgroup {
         close(directory)
     }
 
-    /// Writes to the switch.
-    func freeze() throws(SystemError) {
-        try systemCall("write", "\(path)/\(version.switchName)") { write(freezeSwitch, version.freezeText) }
+    /// Writes to the switch. Refused where somebody else has frozen it: who thaws first would let run what the other one
+    /// relies on, and what an operator has paused is not ours to let go.
+    func freeze() throws(FreezerError) {
+        try explained(.notFrozen, "the cgroup cannot be frozen") { () throws(SystemError) in
+            let isFrozenByOthers = isHeld ? false : try isSwitchedOn()
+            if isFrozenByOthers {
+                let place = "\(path), which stands frozen already and not by this sidecar"
+                throw SystemError("freeze", place, errno: EBUSY)
+            }
+            isHeld = true
+            try systemCall("write", "\(path)/\(version.switchName)") { write(freezeSwitch, version.freezeText) }
+        }
+    }
+
+    /// Whether the switch says that it is to be frozen, whoever wrote that.
+    package func isSwitchedOn() throws(SystemError) -> Bool {
+        let text = try ProcFS.start(of: freezeSwitch, "\(path)/\(version.switchName)")
+        return text != (version == .v2 ? "0\n" : "THAWED\n")
+    }
+
+    /// Lets everyone run whom `freeze` has stopped.
+    func release() {
+        if isHeld { thaw() }
+        isHeld = false
     }
 
     /// Lets everyone in it run. Fails only once the cgroup is gone, and then nothing is frozen.
@@ -82,7 +110,8 @@ package final class Cgroup {
         for folder in try Self.subtree(of: path).reversed() {
             // A process that forks while it is moved leaves a child behind: look again.
             for _ in 0..<100 {
-                let processes = try Self.processes(in: folder)
+                // Written back, a 0 would move this very process.
+                let processes = try Self.members(of: folder, mayBeThreaded: folder != path).filter { $0 > 0 }
                 if processes.isEmpty { break }
                 left += processes.count
                 try Self.move(processes, to: path.parentFolder)
@@ -110,19 +139,28 @@ package final class Cgroup {
     package func population() throws(SystemError) -> Population {
         var population = Population(processes: [], threads: 0)
         for folder in try Self.subtree(of: path) {
-            population.processes += try Self.processes(in: folder)
+            let members = try Self.members(of: folder, mayBeThreaded: folder != path)
+            population.processes += members.filter { $0 > 0 }
+            if members.contains(0) {
+                population.doubt = "the cgroup \(folder) has members in another PID namespace, which cannot be seen"
+            }
             population.threads += try ProcFS.read("\(folder)/\(version.threadsName)").count { $0 == UInt8(ascii: "\n") }
+        }
+        // Version 1 leaves out who cannot be seen, and says nothing.
+        if version == .v1, !isMade, !ProcessTable.seesEverybody {
+            population.doubt = "members of a cgroup1 that live in another PID namespace are not seen from within one"
         }
         return population
     }
 
-    private static func processes(in folder: String) throws(SystemError) -> [ProcessID] {
+    /// - Returns: 0 for each one that lives outside this process's PID namespace.
+    private static func members(of folder: String, mayBeThreaded: Bool) throws(SystemError) -> [ProcessID] {
         do {
             let text = try ProcFS.read("\(folder)/cgroup.procs")
             return text.split(separator: UInt8(ascii: "\n")).compactMap {
                 ProcessID(String(decoding: $0, as: UTF8.self))
             }
-        } catch  where error.errno == EOPNOTSUPP {
+        } catch  where error.errno == EOPNOTSUPP && mayBeThreaded {
             return []  // a threaded cgroup: its domain, further up, lists the processes
         }
     }

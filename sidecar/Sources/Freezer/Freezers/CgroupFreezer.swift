@@ -6,7 +6,7 @@ package protocol CgroupFreezer: Freezer {
 }
 
 extension CgroupFreezer {
-    package func thaw() { cgroup.thaw() }
+    package func thaw() { cgroup.release() }
 
     package func population() throws(FreezerError) -> Population {
         try explained(.notFrozen, "the members of the cgroup cannot be read") { () throws(SystemError) in

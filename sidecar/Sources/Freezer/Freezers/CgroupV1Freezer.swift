@@ -21,7 +21,7 @@ package final class CgroupV1Freezer: CgroupFreezer {
     package init(_ cgroup: Cgroup) { self.cgroup = cgroup }
 
     package func freeze(until deadline: MonotonicTime) throws(FreezerError) {
-        try explained(.notFrozen, "the cgroup cannot be frozen") { () throws(SystemError) in try cgroup.freeze() }
+        try cgroup.freeze()
         let patience = min(deadline, .now + .milliseconds(3))
         while try !isFrozen() {
             let now = MonotonicTime.now
@@ -30,14 +30,13 @@ package final class CgroupV1Freezer: CgroupFreezer {
         }
     }
 
+    /// A thaw and another freeze in between leave no trace in this version.
+    package func hasStoodStill() throws(FreezerError) -> Bool { try isFrozen() }
+
     /// Reading `freezer.state` is also what makes the kernel look whether everyone has stopped.
     private func isFrozen() throws(FreezerError) -> Bool {
         try explained(.notFrozen, "the cgroup's state cannot be read") { () throws(SystemError) in
-            var buffer = [UInt8](repeating: 0, count: 32)
-            let count = try systemCall("pread", "freezer.state") {
-                pread(cgroup.freezeSwitch, &buffer, buffer.count, 0)
-            }
-            return String(decoding: buffer[..<count], as: UTF8.self) == "FROZEN\n"
+            try ProcFS.start(of: cgroup.freezeSwitch, "freezer.state") == "FROZEN\n"
         }
     }
 }

@@ -5,6 +5,10 @@ package import RuntimeCore
 package final class CgroupV2Freezer: CgroupFreezer {
     package let cgroup: Cgroup
     private let events: CInt
+    /// `cpu.stat`, which every cgroup2 has but the first; -1 where it has none.
+    private let usage: CInt
+    /// What `usage` said when everybody stood still; nil before.
+    private var usageAtRest: String?
 
     package var method: FreezerMethod { .cgroup2 }
 
@@ -13,14 +17,17 @@ package final class CgroupV2Freezer: CgroupFreezer {
         events = try explained(.unavailable, "the cgroup does not tell its state") { () throws(SystemError) in
             try ProcFS.open("cgroup.events", in: cgroup.directory, CInt(O_RDONLY)).release()
         }
+        usage = (try? ProcFS.open("cpu.stat", in: cgroup.directory, CInt(O_RDONLY)).release()) ?? -1
     }
 
-    deinit { close(events) }
+    deinit {
+        close(events)
+        if usage >= 0 { close(usage) }
+    }
 
     package func freeze(until deadline: MonotonicTime) throws(FreezerError) {
-        try explained(.notFrozen, "the cgroup cannot be frozen") { () throws(SystemError) in
-            try cgroup.freeze()
-        }
+        usageAtRest = nil
+        try cgroup.freeze()
         // The kernel limits this file's notifications to 100 a second, so the usual case is read and not waited for.
         let patience = min(deadline, .now + .milliseconds(3))
         while try !isFrozen() {
@@ -36,12 +43,33 @@ package final class CgroupV2Freezer: CgroupFreezer {
         }
     }
 
-    private func isFrozen() throws(FreezerError) -> Bool {
-        try explained(.notFrozen, "the cgroup's state cannot be read") { () throws(SystemError) in
-            var buffer = [UInt8](repeating: 0, count: 256)
-            let count = try systemCall("pread", "cgroup.events") { pread(events, &buffer, buffer.count, 0) }
-            return String(decoding: buffer[..<count], as: UTF8.self).contains("frozen 1")
+    /// The first call after a freeze takes the measure for those that follow.
+    ///
+    /// Nothing counts how often a cgroup2 was thawed. But each change is notified, and whoever ran has used a processor. Both
+    /// together, since either alone comes late at times: the notification of our own freeze, which the kernel may put off by
+    /// 10 ms, and the last microseconds of a task that is on its way to sleep.
+    package func hasStoodStill() throws(FreezerError) -> Bool {
+        var entry = pollfd(fd: events, events: Int16(POLLPRI), revents: 0)
+        let isNotified = poll(&entry, 1, 0) == 1
+        guard try isFrozen() else { return false }
+        let usageNow = try reading { () throws(SystemError) in
+            usage >= 0 ? try ProcFS.start(of: usage, "cpu.stat").prefix { $0 != "\n" } : ""
         }
+        guard let usageAtRest else {
+            self.usageAtRest = String(usageNow)
+            return true
+        }
+        return !isNotified || usageNow == usageAtRest
+    }
+
+    private func isFrozen() throws(FreezerError) -> Bool {
+        try reading { () throws(SystemError) in
+            try ProcFS.start(of: events, "cgroup.events").contains("frozen 1")
+        }
+    }
+
+    private func reading<Result>(_ read: () throws(SystemError) -> Result) throws(FreezerError) -> Result {
+        try explained(.notFrozen, "the cgroup's state cannot be read", read)
     }
 }
 
@@ -53,8 +81,9 @@ extension Cgroup {
         var blocked: [ProcessID] = []
         for _ in 0..<20 {
             blocked = processes.filter { pid in
-                ProcessTable.threads(of: pid).contains { thread in
-                    ProcessTable.status(at: "/proc/\(pid)/task/\(thread)/stat")?.state == UInt8(ascii: "D")
+                let threads = (try? ProcessTable.threads(of: pid)) ?? []
+                return threads.contains { thread in
+                    (try? ProcessTable.status(of: thread, in: pid))?.state == UInt8(ascii: "D")
                 }
             }
             if !blocked.isEmpty { break }

@@ -16,6 +16,8 @@ package enum FreezerMethod: String, CaseIterable, Sendable {
 package struct Population: Sendable {
     package var processes: [ProcessID]
     package var threads: Int
+    /// Why somebody may belong to it of whom this process knows nothing; nil where everybody is listed.
+    package var doubt: String?
 }
 
 /// Stops a set of processes and lets them go again.
@@ -25,7 +27,10 @@ package protocol Freezer: AnyObject {
     /// Returns once nothing of the set runs. Throws `notFrozen` at the deadline; the caller then thaws.
     func freeze(until deadline: MonotonicTime) throws(FreezerError)
 
-    /// Lets everything run. Never waits, can be repeated, and works without memory or locks.
+    /// Whether what `freeze` stopped has stood still since it returned, as far as that can be told: somebody else may have let it go.
+    func hasStoodStill() throws(FreezerError) -> Bool
+
+    /// Lets run what `freeze` stopped. Never waits, can be repeated, and works without memory or locks.
     func thaw()
 
     /// Whether a process belongs to the set now.

@@ -26,7 +26,7 @@ package final class SignalFreezer: Freezer {
     package func freeze(until deadline: MonotonicTime) throws(FreezerError) {
         var quietPasses = 0
         while quietPasses < 2 {
-            let running = try members().filter(ProcessTable.canRun)
+            let running = try running()
             if running.isEmpty {
                 quietPasses += 1
                 continue
@@ -42,6 +42,13 @@ package final class SignalFreezer: Freezer {
         }
     }
 
+    package func hasStoodStill() throws(FreezerError) -> Bool {
+        for process in stopped.keys {
+            if try listed({ () throws(SystemError) in try ProcessTable.canRun(process) }) { return false }
+        }
+        return true
+    }
+
     package func thaw() {
         for pidfd in stopped.values {
             // ESRCH: it was killed meanwhile.
@@ -52,15 +59,30 @@ package final class SignalFreezer: Freezer {
     }
 
     package func population() throws(FreezerError) -> Population {
-        let processes = try members()
-        return Population(
-            processes: processes, threads: processes.reduce(0) { $0 + ProcessTable.threads(of: $1).count })
+        var population = Population(processes: try members(), threads: 0)
+        for process in population.processes {
+            population.threads += try listed { () throws(SystemError) in try ProcessTable.threads(of: process).count }
+        }
+        return population
     }
 
     package func contains(_ process: ProcessID) -> Bool { set.contains(process) }
 
     private func members() throws(FreezerError) -> [ProcessID] {
-        try explained(.notFrozen, "the processes cannot be listed") { () throws(SystemError) in try set.members() }
+        try listed { () throws(SystemError) in try set.members() }
+    }
+
+    private func running() throws(FreezerError) -> [ProcessID] {
+        var running: [ProcessID] = []
+        for process in try members() {
+            let canRun = try listed { () throws(SystemError) in try ProcessTable.canRun(process) }
+            if canRun { running.append(process) }
+        }
+        return running
+    }
+
+    private func listed<Result>(_ look: () throws(SystemError) -> Result) throws(FreezerError) -> Result {
+        try explained(.notFrozen, "the processes cannot be listed", look)
     }
 
     private func stop(_ pid: ProcessID) throws(FreezerError) {

@@ -54,10 +54,15 @@ package final class Guardian {
         pid = child
     }
 
-    /// Lets the guardian thaw what is frozen and end.
+    /// Lets the guardian thaw what is frozen and end. One that is stopped must not wake later and thaw what somebody else has
+    /// frozen.
     deinit {
         close(descriptor)
-        while waitpid(pid, nil, 0) == -1, lastErrno == EINTR {}
+        let deadline = MonotonicTime.now + Self.patience
+        while waitpid(pid, nil, WNOHANG) == 0 {
+            if MonotonicTime.now >= deadline { kill(pid, SIGKILL) }
+            usleep(500)
+        }
     }
 
     /// Starts the lease. From here on the guardian thaws at `deadline`.

@@ -60,6 +60,9 @@ struct GuardianLoop {
         _ = chdir("/")
         let highSocket = fcntl(socket, F_DUPFD, 100)
         let highSwitch = freezeSwitch >= 0 ? fcntl(freezeSwitch, F_DUPFD, 100) : -1
+        // Where the sidecar's memory runs out, this is who must still be there to thaw. Refused without CAP_SYS_RESOURCE.
+        let score = wvs_open("/proc/self/oom_score_adj", O_WRONLY, 0)
+        if score >= 0 { write(score, "-1000") }
         let null = wvs_open("/dev/null", O_RDWR, 0)
         for standard: CInt in 0...2 { dup2(null, standard) }
         dup2(highSocket, 3)
@@ -84,9 +87,9 @@ struct GuardianLoop {
             while true {
                 let count = recv(socket, memory.message, GuardianMemory.messageBytes, CInt(MSG_DONTWAIT))
                 if count == -1, lastErrno == EAGAIN || lastErrno == EINTR { break }
-                // 0 or an error: the sidecar is gone.
+                // 0 or an error: the sidecar is gone. What stands frozen without a lease is somebody else's.
                 if count < MemoryLayout<GuardianMessage>.size {
-                    thaw()
+                    if state != .idle { thaw() }
                     _exit(0)
                 }
                 expire()

@@ -34,18 +34,16 @@ struct HolderQuery {
 
     /// Nil where it holds nothing, or has ended.
     mutating func look(at process: ProcessID) -> Holder.Kind? {
-        let threads = ProcessTable.descriptorTables(of: process)
-        guard let living = threads.first else { return nil }
         do {
+            let threads = try ProcessTable.descriptorTables(of: process)
+            guard let living = threads.first else { return nil }
             guard let path = try found(by: process, threads, living) else { return nil }
             // Executors and other sidecars hold the control directory, which is closed to agents.
             if interest == .anything, try holdsControl(process) { return nil }
             return .holds(path)
         } catch {
-            guard [EACCES, EPERM].contains(error.errno), !ProcessTable.livingThreads(of: process).isEmpty,
-                mayReach(process)
-            else { return nil }
-            return .mayHold
+            if error.errno == ENOENT || error.errno == ESRCH { return nil }
+            return ProcessTable.isLiving(process) && mayReach(process) ? .mayHold : nil
         }
     }
 
@@ -56,7 +54,7 @@ struct HolderQuery {
         if let path = try mapped(by: living) { return path }
         if interest != .writing {
             for link in ["cwd", "root", "exe"] {
-                if let path = inside("/proc/\(living)/\(link)", of: living) { return path }
+                if let path = try inside("/proc/\(living)/\(link)", of: living) { return path }
             }
         }
         for thread in threads {
@@ -72,14 +70,16 @@ struct HolderQuery {
         }
         for number in try ProcFS.numbers(folder) {
             let name = String(number)
-            // The link's own mode tells how the file was opened and costs no visit to the file's file system.
-            if interest == .writing, (try? identify(name, in: directory.raw, follow: false))?.isOpenForWriting != true {
-                continue
+            let isOfInterest = try ProcFS.unlessGone { () throws(SystemError) in
+                // The link's own mode tells how the file was opened and costs no visit to the file's file system.
+                if interest == .writing {
+                    guard try identify(name, in: directory.raw, follow: false).isOpenForWriting else { return false }
+                }
+                let file = try identify(name, in: directory.raw)
+                return devices.contains(file.identity.device) && counts(file)
             }
-            guard let file = try? identify(name, in: directory.raw), devices.contains(file.identity.device),
-                counts(file)
-            else { continue }
-            if let path = inside("\(folder)/\(name)", of: thread) { return path }
+            guard isOfInterest == true else { continue }
+            if let path = try inside("\(folder)/\(name)", of: thread) { return path }
         }
         return nil
     }
@@ -96,7 +96,7 @@ struct HolderQuery {
         }
         // A taken descriptor is named as this process sees it.
         for path in paths {
-            if let area, let found = place(of: path, in: getpid()), found.isBelow(area) { return path }
+            if let area, let found = try place(of: path, in: getpid()), found.isBelow(area) { return path }
         }
         return nil
     }
@@ -122,7 +122,7 @@ struct HolderQuery {
                 guard isOpenForWriting else { continue }
             }
             last = mapping
-            if let path = inside(link, of: thread) { return path }
+            if let path = try inside(link, of: thread) { return path }
         }
         return nil
     }
@@ -133,30 +133,30 @@ struct HolderQuery {
         for number in try ProcFS.numbers(folder) {
             let link = "\(folder)/\(number)"
             guard let file = try? identify(link), devices.contains(file.identity.device) else { continue }
-            if place(of: link, by: process)?.place.isBelow(control) == true { return true }
+            if try place(of: link, by: process)?.place.isBelow(control) == true { return true }
         }
         return false
     }
 
     /// Where a link of /proc leads, if that is in the area asked for.
-    private mutating func inside(_ link: String, of thread: ProcessID) -> String? {
-        guard let area, let found = place(of: link, by: thread), found.place.isBelow(area) else { return nil }
+    private mutating func inside(_ link: String, of thread: ProcessID) throws(SystemError) -> String? {
+        guard let area, let found = try place(of: link, by: thread), found.place.isBelow(area) else { return nil }
         return found.target
     }
 
-    private mutating func place(of link: String, by thread: ProcessID) -> (target: String, place: WorkspaceFiles.Place)?
-    {
-        guard let target = ProcFS.target(link) else { return nil }
-        return place(of: target, in: thread).map { (target, $0) }
+    private mutating func place(of link: String, by thread: ProcessID) throws(SystemError) -> (
+        target: String, place: WorkspaceFiles.Place
+    )? {
+        guard let target = try ProcFS.existingTarget(link) else { return nil }
+        return try place(of: target, in: thread).map { (target, $0) }
     }
 
     /// Where a path lies that a process sees.
-    private mutating func place(of target: String, in thread: ProcessID) -> WorkspaceFiles.Place? {
-        guard target.hasPrefix("/") else { return nil }
-        let space = ProcFS.target("/proc/\(thread)/ns/mnt") ?? ""
-        if tables[space] == nil { tables[space] = try? MountTable(process: String(thread)) }
+    private mutating func place(of target: String, in thread: ProcessID) throws(SystemError) -> WorkspaceFiles.Place? {
+        guard target.hasPrefix("/"), let space = try ProcFS.existingTarget("/proc/\(thread)/ns/mnt") else { return nil }
         let deleted = " (deleted)"
         let path = target.hasSuffix(deleted) ? String(target.dropLast(deleted.count)) : target
+        if tables[space] == nil { tables[space] = try MountTable.seen(by: thread) }
         return tables[space]?.place(of: path)
     }
 

@@ -58,16 +58,16 @@ package struct ThreadRuns {
 
     /// Nil where a thread is running, or the kernel does not count.
     init?(of process: ProcessID) {
-        let threads = ProcessTable.threads(of: process)
-        guard !threads.isEmpty, threads.count <= Self.limit else { return nil }
+        guard let threads = try? ProcessTable.threads(of: process), !threads.isEmpty, threads.count <= Self.limit else {
+            return nil
+        }
         var runs: [Run] = []
         for thread in threads {
             let path = "/proc/\(process)/task/\(thread)/schedstat"
             // Without CONFIG_SCHED_INFO all is 0.
             guard let text = Self.counts(path), !text.elementsEqual("0 0 0\n".utf8) else { return nil }
             // After the counts: had it begun to run in between, it would be seen here or in the next counts.
-            guard let state = ProcessTable.status(at: "/proc/\(process)/task/\(thread)/stat")?.state,
-                state != UInt8(ascii: "R")
+            guard let state = try? ProcessTable.status(of: thread, in: process)?.state, state != UInt8(ascii: "R")
             else { return nil }
             runs.append(Run(path: path, text: text))
         }

@@ -34,12 +34,14 @@ package struct WorkspaceFiles: Equatable, Sendable {
     }
 
     /// Among the mounts of those processes that have others than this one.
-    package func pinnedMount(seenBy processes: [ProcessID]) -> PinnedMount? {
+    package func pinnedMount(seenBy processes: [ProcessID]) throws(SystemError) -> PinnedMount? {
         var seen: Set<String?> = [ProcFS.target("/proc/self/ns/mnt")]
-        for process in processes where seen.insert(ProcFS.target("/proc/\(process)/ns/mnt")).inserted {
-            // Whoever has ended meanwhile is nobody's concern.
-            guard let table = try? MountTable(process: String(process)) else { continue }
-            if let found = pinnedMount(in: table) { return PinnedMount(mountPoint: found, process: process) }
+        for process in processes {
+            let space = ProcFS.target("/proc/\(process)/ns/mnt")
+            guard space == nil || seen.insert(space).inserted else { continue }
+            if let table = try MountTable.seen(by: process), let found = pinnedMount(in: table) {
+                return PinnedMount(mountPoint: found, process: process)
+            }
         }
         return nil
     }
@@ -69,7 +71,8 @@ package struct WorkspaceFiles: Equatable, Sendable {
     /// - Parameter workspace: the folder's absolute path, without links.
     package init(workspace: String) throws(SystemError) {
         var devices: Set<UInt64> = [try identify(workspace).identity.device]
-        if let current = try? identify("\(workspace)/current") { devices.insert(current.identity.device) }
+        let current = try ProcFS.unlessGone { () throws(SystemError) in try identify("\(workspace)/current") }
+        if let current { devices.insert(current.identity.device) }
         // `live` may be closed to us; then `current` is what counts.
         if let stream = opendir("\(workspace)/live") {
             defer { closedir(stream) }

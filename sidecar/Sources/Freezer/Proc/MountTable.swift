@@ -1,3 +1,4 @@
+private import Glibc
 import RuntimeCore
 
 /// `/proc/<pid>/mountinfo`: where file systems are mounted, see proc_pid_mountinfo(5).
@@ -23,6 +24,16 @@ struct MountTable {
             return Mount(
                 device: fields[2], root: unescaped(fields[3]), mountPoint: unescaped(fields[4]),
                 fileSystem: fields[dash + 1], options: fields[fields.count - 1].split(separator: ","))
+        }
+    }
+
+    /// What a process has mounted; nil once it is gone, or on its way: it has given up its namespaces then (EINVAL), and its files
+    /// before.
+    static func seen(by process: ProcessID) throws(SystemError) -> MountTable? {
+        do {
+            return try MountTable(process: String(process))
+        } catch  where [ENOENT, ESRCH, EINVAL].contains(error.errno) {
+            return nil
         }
     }
 

@@ -18,6 +18,14 @@ package enum ProcFS {
         }
     }
 
+    /// The beginning of a file that is open: a line or a few.
+    static func start(of file: CInt, _ path: String) throws(SystemError) -> String {
+        try withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { buffer throws(SystemError) -> String in
+            let count = try systemCall("pread", path) { pread(file, buffer.baseAddress, buffer.count, 0) }
+            return String(decoding: buffer[..<count], as: UTF8.self)
+        }
+    }
+
     static func open(_ path: String, in directory: CInt = AT_FDCWD, _ flags: CInt) throws(SystemError) -> FileDescriptor
     {
         FileDescriptor(owning: try systemCall("openat", path) { wvs_openat(directory, path, flags | O_CLOEXEC, 0) })
@@ -43,13 +51,18 @@ package enum ProcFS {
         guard let stream = opendir(path) else { throw SystemError("opendir", path) }
         defer { closedir(stream) }
         var result: [Entry] = []
-        while let entry = readdir(stream) {
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                // A list that breaks off is not a short one.
+                if errno != 0 { throw SystemError("readdir", path) }
+                return result
+            }
             let number = withUnsafePointer(to: &entry.pointee.d_name) { name in
                 name.withMemoryRebound(to: CChar.self, capacity: 256) { decimal($0) }
             }
             if let number { result.append(Entry(number: number, inode: UInt64(entry.pointee.d_ino))) }
         }
-        return result
     }
 
     /// The numbers among a directory's entries: processes, threads or descriptors.
@@ -57,11 +70,29 @@ package enum ProcFS {
 
     /// Where a link of /proc points, as the process sees it; nil where that may not be read or is gone.
     static func target(_ path: String, in directory: CInt = AT_FDCWD) -> String? {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
-            guard let base = buffer.baseAddress else { return nil }
-            let count = readlinkat(directory, path, base, buffer.count)
-            guard count >= 0 else { return nil }
-            return String(decoding: UnsafeRawBufferPointer(start: base, count: count), as: UTF8.self)
+        try? existingTarget(path, in: directory)
+    }
+
+    /// As `target`; nil only where the link is gone, with its process as a rule.
+    static func existingTarget(_ path: String, in directory: CInt = AT_FDCWD) throws(SystemError) -> String? {
+        try unlessGone { () throws(SystemError) in
+            try withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) {
+                buffer throws(SystemError) -> String in
+                let count = try systemCall("readlinkat", path) {
+                    buffer.baseAddress.map { readlinkat(directory, path, $0, buffer.count) } ?? -1
+                }
+                return String(decoding: UnsafeRawBufferPointer(start: buffer.baseAddress, count: count), as: UTF8.self)
+            }
+        }
+    }
+
+    /// Nil where what was asked for is gone: a process that ends between listing and looking is nothing unusual. Every other
+    /// error means that nobody knows.
+    static func unlessGone<Result>(_ look: () throws(SystemError) -> Result) throws(SystemError) -> Result? {
+        do {
+            return try look()
+        } catch  where error.errno == ENOENT || error.errno == ESRCH {
+            return nil
         }
     }
 

@@ -26,22 +26,32 @@ package enum ProcessTable {
         }
     }
 
-    /// The status of a process, or of a thread where `path` says so; nil once it is gone.
-    package static func status(_ pid: ProcessID) -> Status? { status(at: "/proc/\(pid)/stat") }
+    /// The status of a process; nil once it is gone, or where it cannot be read.
+    package static func status(_ pid: ProcessID) -> Status? { try? knownStatus(at: "/proc/\(pid)/stat") }
 
-    static func status(at path: String) -> Status? {
-        // Gone between listing and reading is the normal end of a process.
-        guard let bytes = try? ProcFS.read(path), let close = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+    /// The status of a thread of a process; nil once it is gone.
+    static func status(of thread: ProcessID, in pid: ProcessID) throws(SystemError) -> Status? {
+        try knownStatus(at: "/proc/\(pid)/task/\(thread)/stat")
+    }
+
+    private static func knownStatus(at path: String) throws(SystemError) -> Status? {
+        guard let bytes = try ProcFS.unlessGone({ () throws(SystemError) in try ProcFS.read(path) }),
+            let close = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
         // The name before the parenthesis may hold anything, also spaces; `state` is the third field.
         let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "))
         guard fields.count > 19, let state = fields[0].first,
             let parent = ProcessID(String(decoding: fields[1], as: UTF8.self)),
             let flags = UInt64(String(decoding: fields[6], as: UTF8.self)),
             let start = UInt64(String(decoding: fields[19], as: UTF8.self))
-        else { return nil }
+        else { throw SystemError("read", path, errno: EPROTO) }
         // PF_KTHREAD of the kernel's <linux/sched.h>.
         return Status(parent: parent, state: state, startTime: start, isKernelThread: flags & 0x0020_0000 != 0)
     }
+
+    /// Whether this process lives in the machine's first PID namespace, whose number is fixed (`PROC_PID_INIT_INO` of the kernel's
+    /// <linux/proc_ns.h>): from any other one some processes cannot be seen.
+    static var seesEverybody: Bool { ProcFS.target("/proc/self/ns/pid") == "pid:[4026531836]" }
 
     /// Every process this one can see.
     package static func all() throws(SystemError) -> [ProcessID] { try ProcFS.numbers("/proc") }
@@ -53,22 +63,30 @@ package enum ProcessTable {
     }
 
     /// The threads of a process; none once it is gone.
-    package static func threads(of pid: ProcessID) -> [ProcessID] { (try? ProcFS.numbers("/proc/\(pid)/task")) ?? [] }
+    package static func threads(of pid: ProcessID) throws(SystemError) -> [ProcessID] {
+        try ProcFS.unlessGone { () throws(SystemError) in try ProcFS.numbers("/proc/\(pid)/task") } ?? []
+    }
 
-    /// The threads of a process that have not ended: the leader may have, and then shows neither files nor memory.
-    static func livingThreads(of pid: ProcessID) -> [ProcessID] {
-        threads(of: pid).filter { status(at: "/proc/\(pid)/task/\($0)/stat")?.isEnded == false }
+    /// Whether any thread of a process has not ended: the leader may have, and then shows neither files nor memory. What cannot be
+    /// looked at lives.
+    package static func isLiving(_ pid: ProcessID) -> Bool {
+        do {
+            for thread in try threads(of: pid) where try status(of: thread, in: pid)?.isEnded == false { return true }
+            return false
+        } catch {
+            return true
+        }
     }
 
     /// One living thread for each descriptor table of a process: threads share one as a rule; after unshare(CLONE_FILES) they
     /// do not. Where the kernel cannot compare, that is every thread; where we may not ask, we may not look
     /// either. A leader may end before the others, and is then none of these.
-    static func descriptorTables(of pid: ProcessID) -> [ProcessID] {
-        let threads = threads(of: pid)
+    static func descriptorTables(of pid: ProcessID) throws(SystemError) -> [ProcessID] {
+        let threads = try threads(of: pid)
         if threads.count == 1 { return threads }
         var tables: [ProcessID] = []
         for thread in threads where !tables.contains(where: { sharesFiles($0, thread) }) {
-            if status(at: "/proc/\(pid)/task/\(thread)/stat")?.isEnded == false { tables.append(thread) }
+            if try status(of: thread, in: pid)?.isEnded == false { tables.append(thread) }
         }
         return tables
     }
@@ -84,7 +102,12 @@ package enum ProcessTable {
     {
         var children: [ProcessID: [ProcessID]] = [:]
         for pid in try all() {
-            if let status = status(pid) { children[status.parent, default: []].append(pid) }
+            do throws(SystemError) {
+                guard let status = try knownStatus(at: "/proc/\(pid)/stat") else { continue }
+                children[status.parent, default: []].append(pid)
+            } catch  where error.errno == EACCES || error.errno == EPERM {
+                continue  // another user's, where /proc keeps those to themselves: see `hidesOthers`
+            }
         }
         var result: [ProcessID] = []
         var seen = except
@@ -110,10 +133,8 @@ package enum ProcessTable {
     }
 
     /// Whether any thread of a process could run now. The leader alone says nothing: it may have ended before the others.
-    static func canRun(_ pid: ProcessID) -> Bool {
-        threads(of: pid).contains { thread in
-            guard let status = status(at: "/proc/\(pid)/task/\(thread)/stat") else { return false }
-            return !status.isStill
-        }
+    static func canRun(_ pid: ProcessID) throws(SystemError) -> Bool {
+        for thread in try threads(of: pid) where try status(of: thread, in: pid)?.isStill == false { return true }
+        return false
     }
 }

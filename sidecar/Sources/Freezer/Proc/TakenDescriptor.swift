@@ -26,10 +26,10 @@ struct TakenDescriptor {
             if raw == -1 { throw SystemError("pidfd_getfd", String(thread)) }
             let own = FileDescriptor(owning: raw)
             let link = "/proc/self/fd/\(own.raw)"
-            guard let file = try? identify(link) else { continue }
             body(
                 TakenDescriptor(
-                    number: number, file: file, isOpenForWriting: fcntl(own.raw, F_GETFL) & O_ACCMODE != O_RDONLY,
+                    number: number, file: try identify(link),
+                    isOpenForWriting: fcntl(own.raw, F_GETFL) & O_ACCMODE != O_RDONLY,
                     path: ProcFS.target(link)))
         }
     }

@@ -29,6 +29,13 @@ package struct JSONMembers {
         return value
     }
 
+    /// As `integer`, for a member that older writers leave out.
+    package mutating func integer<Integer: FixedWidthInteger>(
+        _ name: String, in range: ClosedRange<Integer>, default absent: Integer
+    ) throws(Malformed) -> Integer {
+        names.contains(name) ? try integer(name, in: range) : absent
+    }
+
     /// Refuses every other version.
     package mutating func version(_ version: Int) throws(Malformed) {
         _ = try integer("version", in: version...version) as Int

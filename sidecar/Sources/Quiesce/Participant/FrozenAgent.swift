@@ -51,7 +51,8 @@ package protocol FrozenAgent: AnyObject {
     /// Moves the deadline; false where the lease has lapsed or the guardian does not answer. A later deadline never revives a lapsed lease.
     func extendLease(until deadline: MonotonicTime) -> Bool
 
-    /// Asks the guardian: true only where the lease has not lapsed up to now. Answers false rather than wait for long.
+    /// Looks at the agent and asks the guardian: true only where it still stands still, and the lease has not lapsed up to now.
+    /// Answers false rather than wait for long.
     func leaseHolds() -> Bool
 
     /// Returns when no process of the agent can run, and the guardian, asked after that, still holds the lease: it may have

@@ -101,7 +101,7 @@ struct ParticipantMachine {
         case .extended(let holds): return holds ? .rest : lapse()
         case .guardian(let holds):
             acknowledgement?.held = holds
-            if !holds { error = ControlDocument.errorText("the lease lapsed before the resume was read") }
+            if !holds { error = "the lease lapsed, or somebody else let the agent run, before the resume was read" }
             phase = .thawing
             return .thaw
         case .current(let isSeen, let time):

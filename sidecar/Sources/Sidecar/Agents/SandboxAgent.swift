@@ -18,10 +18,14 @@ final class SandboxAgent: FrozenAgent {
     private let lookout: Lookout
     /// Through whose root `current` is looked at.
     private let process: () -> ProcessID?
+    /// Who of a dead predecessor's agent is not among the frozen.
+    private let survivor: (Set<ProcessID>) -> String?
     private let logger: Logger
     private var barrier = FlushBarrier()
     private var guardian: Guardian
     private var frozen: [ProcessID] = []
+    /// Everybody who is frozen is in `frozen`.
+    private var isFrozenListed = true
     /// Whom the last freeze held.
     private var thawed: [ProcessID] = []
     /// Where `current` pointed when it was last looked at.
@@ -31,7 +35,7 @@ final class SandboxAgent: FrozenAgent {
 
     init(
         freezer: any Freezer, guardian: Guardian, workspace: Workspace, lookout: Lookout,
-        process: @escaping () -> ProcessID?, logger: Logger
+        process: @escaping () -> ProcessID?, survivor: @escaping (Set<ProcessID>) -> String?, logger: Logger
     ) {
         #if FAILPOINTS
             self.freezer = UnsafeFreezer.replacing(freezer)
@@ -42,6 +46,7 @@ final class SandboxAgent: FrozenAgent {
         self.workspace = workspace
         self.lookout = lookout
         self.process = process
+        self.survivor = survivor
         self.logger = logger
         tree = workspace.current()
     }
@@ -70,13 +75,23 @@ final class SandboxAgent: FrozenAgent {
         try lookout.renew(workspace)
         let members = try freezer.population().processes
         if let objection = lookout.objection(to: members) { throw AgentError(objection) }
-        if let pinned = lookout.files?.pinnedMount(seenBy: members) { throw AgentError(pinned.refusal) }
+        if let pinned = try lookout.files?.pinnedMount(seenBy: members) { throw AgentError(pinned.refusal) }
         _ = try lookout.writers?.first(except: lookout.spared.union(members))
     }
 
     func extendLease(until deadline: MonotonicTime) -> Bool { guardian.extend(until: deadline) }
 
-    func leaseHolds() -> Bool { guardian.isHeld() }
+    func leaseHolds() -> Bool { guardian.isHeld() && hasStoodStill() }
+
+    private func hasStoodStill() -> Bool {
+        do {
+            if try freezer.hasStoodStill() { return true }
+            logger.warn("the agent was let run by somebody else while it was to stand still")
+        } catch {
+            logger.warn("nobody can tell whether the agent has stood still", [.error: LogValue(error)])
+        }
+        return false
+    }
 
     func freeze(deadline: MonotonicTime) throws(AgentError) -> FreezeReport {
         do throws(FreezerError) {
@@ -88,9 +103,10 @@ final class SandboxAgent: FrozenAgent {
             }
             let population = try freezer.population()
             frozen = population.processes
+            isFrozenListed = population.doubt == nil
             return FreezeReport(
                 method: method, processes: population.processes.count, threads: population.threads,
-                doubt: freezer.method == .sigstop ? "a SIGSTOP sweep can miss a process" : nil)
+                doubt: population.doubt ?? (freezer.method == .sigstop ? "a SIGSTOP sweep can miss a process" : nil))
         } catch {
             thaw()
             throw AgentError(error.description)
@@ -110,6 +126,9 @@ final class SandboxAgent: FrozenAgent {
             #endif
             // Whoever was killed while frozen hands its data over as it ends: until then the set does not stand still.
             if !files.isLocal { try freezer.freeze(until: deadline) }
+            guard hasStoodStill() else {
+                throw FreezerError(.notFrozen, "the agent did not stand still while it was flushed")
+            }
             Failpoint.hit("sidecar.flushed")
             let outsider = try outsider()
             let held = outcome.files.map {
@@ -117,8 +136,8 @@ final class SandboxAgent: FrozenAgent {
             }
             return FlushReport(
                 flushedFiles: outcome.flushedCount,
-                openFiles: OpenFiles(complete: outcome.isComplete, files: held),
-                doubt: outcome.shortfall ?? outsider)
+                openFiles: OpenFiles(complete: outcome.isComplete && isFrozenListed, files: held),
+                doubt: outcome.shortfall ?? outsider ?? survivor(Set(frozen)))
         } catch {
             throw AgentError(error.description)
         }

@@ -17,6 +17,7 @@ import RuntimeCore
         var method: FreezerMethod { real.method }
         func freeze(until deadline: MonotonicTime) {}
         func thaw() {}
+        func hasStoodStill() -> Bool { true }
         func contains(_ process: ProcessID) -> Bool { real.contains(process) }
         func population() throws(FreezerError) -> Population { try real.population() }
     }

@@ -104,9 +104,10 @@ final class TreeCharge: Charge {
                     continue
                 }
                 let cgroup = try Cgroup(path: folder)
-                let strangers = Set(try cgroup.population().processes).subtracting(try tree.members())
-                if strangers.isEmpty { return cgroup }
-                reason = "process \(strangers.min() ?? 0) is in its cgroup too"
+                let population = try cgroup.population()
+                let strangers = Set(population.processes).subtracting(try tree.members())
+                if strangers.isEmpty, population.doubt == nil { return cgroup }
+                reason = strangers.min().map { "process \($0) is in its cgroup too" } ?? population.doubt ?? ""
             } catch {
                 reason = String(describing: error)
             }

@@ -68,7 +68,8 @@ final class AttendProgram {
                 hasMadeCgroup: charge.cgroup?.isOurs ?? false), logger)
         let agent = SandboxAgent(
             freezer: freezer, guardian: guardian, workspace: workspace, lookout: lookout,
-            process: { [charge] in charge.process }, logger: logger)
+            process: { [charge] in charge.process }, survivor: { [notes] in notes.survivor(besides: $0) },
+            logger: logger)
         let control = try workspace.openControlDirectory()
         let participant = try Participant(
             controlDirectory: control.raw, id: identity, mode: mode, agent: agent, predecessor: predecessor,

@@ -19,8 +19,11 @@ struct StateFile {
         /// Of that process: a number comes back, this does not.
         var startTime: UInt64
         var guardian: CInt
+        /// 0 where it is not known, as in the next.
+        var guardianStartTime: UInt64
         /// The agent's main process; nil where there is none.
         var agent: CInt?
+        var agentStartTime: UInt64 = 0
         var cgroup: String?
         /// Nobody else needs the cgroup.
         var hasMadeCgroup: Bool
@@ -39,6 +42,7 @@ struct StateFile {
             pid = getpid()
             startTime = ProcessTable.status(getpid())?.startTime ?? 0
             self.guardian = guardian
+            guardianStartTime = ProcessTable.status(guardian)?.startTime ?? 0
             self.cgroup = cgroup
             self.hasMadeCgroup = hasMadeCgroup
         }
@@ -55,8 +59,11 @@ struct StateFile {
     /// Creates this sidecar's file.
     init(directory: String, wsid: String, _ note: Note) throws(SystemError) {
         self.note = note
-        let plain = "\(directory)/\(wsid).json"
-        path = access(plain, F_OK) == 0 ? "\(directory)/\(wsid).\(getpid()).json" : plain
+        // A number comes back: a dead sidecar of the same one may have left its file.
+        let endings = ["", ".\(getpid())"] + (1...99).map { ".\(getpid()).\($0)" }
+        let free = endings.first { access("\(directory)/\(wsid)\($0).json", F_OK) == -1 && lastErrno == ENOENT }
+        guard let free else { throw SystemError("create", "\(directory)/\(wsid).json", errno: EEXIST) }
+        path = "\(directory)/\(wsid)\(free).json"
         try write()
     }
 
@@ -64,6 +71,7 @@ struct StateFile {
     mutating func note(agent: CInt?) throws(SystemError) {
         guard note.agent != agent else { return }
         note.agent = agent
+        note.agentStartTime = agent.flatMap { ProcessTable.status($0)?.startTime } ?? 0
         try write()
     }
 
@@ -96,11 +104,11 @@ struct StateFile {
 
     static let defaultDirectoryOrigin = "`/run/wvs-sidecar` for root, else below `XDG_RUNTIME_DIR`"
 
-    /// Thaws what dead sidecars of this workspace have noted, and removes their files.
+    /// Thaws what dead sidecars of this workspace have noted.
     ///
-    /// - Returns: the ids of the dead, the latest last.
-    static func release(directory: String, wsid: String, _ logger: Logger) throws(SystemError) -> [String] {
-        var dead: [Note] = []
+    /// - Returns: the dead, the latest last.
+    static func release(directory: String, wsid: String, _ logger: Logger) throws(SystemError) -> [Estate] {
+        var dead: [Estate] = []
         for file in try files(directory: directory, wsid: wsid) {
             guard let note = file.note else {
                 logger.warn("a predecessor's state file is not understood", [.path: LogValue(file.path)])
@@ -109,10 +117,9 @@ struct StateFile {
             }
             if note.isOwnerAlive { continue }
             note.thaw(logger)
-            unlink(file.path)
-            dead.append(note)
+            dead.append(Estate(path: file.path, note: note))
         }
-        return dead.sorted { $0.startTime < $1.startTime }.map(\.sidecar)
+        return dead.sorted { $0.note.startTime < $1.note.startTime }
     }
 
     /// What a node's file has in place of a wsid.
@@ -162,7 +169,9 @@ extension StateFile.Note {
             writer.member("pid", pid)
             writer.member("start_time", startTime)
             writer.member("guardian", guardian)
+            writer.member("guardian_start_time", guardianStartTime)
             writer.member("agent", agent ?? 0)
+            writer.member("agent_start_time", agentStartTime)
             writer.member("cgroup", cgroup ?? "")
             writer.member("made_cgroup", hasMadeCgroup)
             writer.name("stopped")
@@ -188,8 +197,10 @@ extension StateFile.Note {
         pid = try members.integer("pid", in: 1...CInt.max)
         startTime = try members.integer("start_time", in: 0...UInt64.max)
         guardian = try members.integer("guardian", in: 0...CInt.max)
+        guardianStartTime = try members.integer("guardian_start_time", in: 0...UInt64.max, default: 0)
         let agent = try members.integer("agent", in: 0...CInt.max)
         self.agent = agent == 0 ? nil : agent
+        agentStartTime = try members.integer("agent_start_time", in: 0...UInt64.max, default: 0)
         let cgroup = try members.string("cgroup", limit: 4096)
         self.cgroup = cgroup.isEmpty ? nil : cgroup
         hasMadeCgroup = try members.flag("made_cgroup")
@@ -223,8 +234,6 @@ extension StateFile.Note {
                 // Gone with all who were in it, as a rule.
                 logger.debug("a predecessor's cgroup cannot be thawed", [.error: LogValue(error)])
             }
-            // Its agent may live on in it; then it stays.
-            if hasMadeCgroup { rmdir(cgroup) }
         }
         for process in stopped where ProcessTable.status(process.pid)?.startTime == process.startTime {
             kill(process.pid, SIGCONT)
@@ -234,7 +243,9 @@ extension StateFile.Note {
 
     /// A guardian that was stopped would wake later and thaw what a successor has frozen, unknown to the successor's own.
     private func endGuardian(_ logger: Logger) {
-        guard guardian > 1, let name = try? ProcFS.read("/proc/\(guardian)/comm"),
+        guard guardian > 1, let status = ProcessTable.status(guardian), status.parent != getpid(),
+            guardianStartTime == 0 || status.startTime == guardianStartTime,
+            let name = try? ProcFS.read("/proc/\(guardian)/comm"),
             String(decoding: name, as: UTF8.self) == "\(Guardian.processName)\n"
         else { return }
         kill(guardian, SIGKILL)

@@ -5,6 +5,8 @@ import RuntimeCore
 final class SuccessionNotes {
     private var file: StateFile?
     private var logger = Logger()
+    /// Whose agents live on.
+    private var estates: [Estate] = []
 
     /// Thaws what dead predecessors noted and begins this sidecar's own file.
     ///
@@ -13,13 +15,29 @@ final class SuccessionNotes {
         self.logger = logger
         do {
             try StateFile.makeDirectory(directory)
-            let dead = try StateFile.release(directory: directory, wsid: wsid, logger)
+            estates = try StateFile.release(directory: directory, wsid: wsid, logger)
+            let predecessor = estates.last?.note.sidecar
+            if let survivor = survivor() { logger.warn("a predecessor's agent lives on", [.detail: .text(survivor)]) }
             file = try StateFile(directory: directory, wsid: wsid, note)
-            return dead.last
+            return predecessor
         } catch {
             logger.warn("no state file: a successor will not know what to thaw", [.error: LogValue(error)])
             return nil
         }
+    }
+
+    /// A process that a dead predecessor's agent has left and that is not among `frozen`, in words; nil for none. What nothing is
+    /// left of is removed.
+    func survivor(besides frozen: Set<CInt> = []) -> String? {
+        var found: String?
+        estates.removeAll { estate in
+            found = found ?? estate.survivor(besides: frozen)
+            // Those that stand frozen may run again.
+            guard estate.survivor(besides: []) == nil else { return false }
+            estate.remove()
+            return true
+        }
+        return found
     }
 
     /// Adds processes that are about to be stopped.
