@@ -77,7 +77,7 @@ package enum LedgerCheck {
         return previous ?? 0
     }
 
-    private static func entries(_ path: String) throws(SystemError) -> [String] {
+    static func entries(_ path: String) throws(SystemError) -> [String] {
         guard let directory = opendir(path) else { throw SystemError("opendir", path) }
         defer { closedir(directory) }
         var names: [String] = []

@@ -10,6 +10,7 @@ private let usage = """
                      [--stay]
       demo-agent step --workspace DIR --ledger NAME [--cells N]
       demo-agent verify DIR
+      demo-agent healthcheck --workspace DIR
 
     run     writes below DIR/current until killed
       --name      tells the ledgers of several processes apart [a]
@@ -21,6 +22,8 @@ private let usage = """
       --stay      works on in the tree in which it began, also when current moves (not the children)
     step    writes one step of a ledger below DIR/current
     verify  checks all ledgers in DIR: exit status 0 consistent, 1 torn
+    healthcheck  waits for a step of any ledger below DIR/current: exit status 0 as soon as one is seen, 1 after 12 s
+    WVS_WORKSPACE stands in for --workspace.
     """
 
 @main
@@ -56,6 +59,11 @@ enum DemoAgent {
             print(
                 "\(report.ledgers) ledgers, \(report.steps) steps, \(report.problems.isEmpty ? "consistent" : "TORN")")
             exit(report.problems.isEmpty ? 0 : 1)
+        case "healthcheck":
+            try parsed.require("--workspace", parsed.options.workspace)
+            let works = try LedgerWatch.seesStep(in: parsed.options.workspace)
+            print(works ? "healthy: steps are taken" : "unhealthy: no step in \(LedgerWatch.patience.text)")
+            exit(works ? 0 : 1)
         default: throw UsageError(message: "unknown command '\(verb)'")
         }
     }
@@ -66,7 +74,7 @@ private struct UsageError: Error {
 }
 
 private struct Arguments {
-    private(set) var options = Agent.Options(workspace: "")
+    private(set) var options = Agent.Options(workspace: getenv("WVS_WORKSPACE").map { String(cString: $0) } ?? "")
     private(set) var ledger = ""
     private(set) var folder = ""
     private var rest: ArraySlice<String>
