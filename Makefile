@@ -17,10 +17,10 @@ endif
 NAMES := wvs-api wvs-worker wvs-executor wvs-migrate wvs-sidecar wvsctl demo-agent clone-bench queue-bench
 FORMATTED := Package.swift Sources Tests sidecar
 
-.PHONY: images smoke-test screenshots help bootstrap build build-debug model test lint fmt generate demo up down fuzz-api chaos bench clean
+.PHONY: images images-juicefs smoke-test screenshots help bootstrap build build-debug model test lint fmt generate demo up down fuzz-api chaos bench clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 bootstrap: ## Install the Debian packages that are missing
 	@scripts/bootstrap.sh
@@ -76,10 +76,15 @@ chaos: $(PROGRAMS) ## Strike a whole stack at random, then check every invariant
 bench: build ## Measure what the project promises, side by side with what it is compared to
 	@WVS_BIN=bin scripts/bench.sh
 
-images: build ## Build an image for each program (needs a Docker daemon)
+images: build ## Build an image for each program; without a Docker daemon into .build/images
+	@scripts/bootstrap.sh --containers
 	@scripts/images.sh
 
-smoke-test: build ## Bring the local compose stack up, run the smoke test on it, take it down
+images-juicefs: build ## Also those that mount JuiceFS, with the juicefs program that WVS_JUICEFS names
+	@scripts/bootstrap.sh --containers
+	@scripts/images.sh juicefs
+
+smoke-test: build ## Bring the local compose stack up, try it, kill parts of it, take it down
 	@scripts/bootstrap.sh --containers
 	@scripts/compose.sh smoke
 

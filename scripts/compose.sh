@@ -1,45 +1,104 @@
 #!/usr/bin/env bash
-# The local compose stack: scripts/compose.sh smoke (make smoke-test): brings it up, runs the smoke test, takes it down.
-# Where no Docker daemon answers, root gets a private one for that time.
+# The local compose stack, tried: brings it up, runs the smoke test on it, freezes its agent, kills what an operator's machine may
+# lose, and takes it down in order.
+#   scripts/compose.sh smoke    (make smoke-test) builds the images first; where no Docker daemon answers root gets a private one
+#   scripts/compose.sh check    with the images and the daemon that are there
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# shellcheck source=scripts/docker-lib.sh
-. scripts/docker-lib.sh
 
-[ "${1:-}" = smoke ] || { echo "usage: scripts/compose.sh smoke" >&2; exit 2; }
-dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-compose.XXXXXX")
+fail() { printf 'compose: %s\n' "$*" >&2; exit 1; }
+
+dir=
+child=
+stop_child() {
+  if [ "$child" ]; then
+    kill -TERM "$child" 2> /dev/null || true
+    wait "$child" || true
+  fi
+  [ ! "$dir" ] || rm -rf "$dir"
+}
+trap stop_child EXIT
+trap 'exit 130' INT TERM HUP
+# In the background: a signal to this script is heard at once.
+run() { "$@" & child=$!; wait "$child"; child=; }
+
+case "${1:-}" in
+  smoke)
+    if docker info > /dev/null 2>&1; then
+      run scripts/images.sh
+      run "$0" check
+    else
+      echo "compose: no Docker daemon answers; a private one is started" >&2
+      dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-compose.XXXXXX")
+      run scripts/private-docker.sh "$dir" scripts/images.sh
+      run scripts/private-docker.sh --own-network "$dir" "$0" check
+    fi
+    exit
+    ;;
+  check) ;;
+  *) echo "usage: scripts/compose.sh smoke|check" >&2; exit 2 ;;
+esac
+
+wvsctl=${WVSCTL:-bin/wvsctl}
 project=wvs-smoke-$$
+# Within the cgroup of a private daemon, which is removed with it. With the systemd driver a parent is a slice.
+export WVS_AGENT_CGROUP=${DOCKER_CGROUP:+/$DOCKER_CGROUP}/wvs-agent
+[ "$(docker info --format '{{.CgroupDriver}}')" != systemd ] || export WVS_AGENT_CGROUP=wvsagent.slice
+if [ -d /sys/fs/cgroup/freezer ]; then export WVS_CGROUP_ROOT=/sys/fs/cgroup/freezer; fi
+
 compose() { docker-compose -p "$project" -f deploy/compose/docker-compose.local.yml "$@"; }
+container() { docker ps --all --quiet --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$1"; }
+containers() { docker ps --all --filter "label=com.docker.compose.project=$project" "$@"; }
 
 finish() {
   local status=$?
   trap '' INT TERM HUP
-  if [ "$status" != 0 ]; then compose logs --no-color --tail 20 >&2 || true; fi
+  stop_child
+  if [ "$status" != 0 ]; then
+    containers >&2 || true
+    compose logs --no-color --tail 20 >&2 || true
+  fi
   compose down --volumes --timeout 20 > /dev/null 2>&1 || true
-  docker_stop "$dir"
-  rm -rf "$dir"
   exit "$status"
 }
 trap finish EXIT
-trap 'exit 130' INT TERM HUP
 
-docker_start "$dir"
+# Waits for a condition, two minutes at most.
+await() {
+  local what=$1 tries=0
+  shift
+  until "$@"; do
+    tries=$((tries + 1))
+    [ "$tries" -le 240 ] || fail "$what: not within two minutes"
+    sleep 0.5
+  done
+}
+is_settled() { ! containers --format '{{.Status}}' | grep -qE 'starting|unhealthy|Restarting|Created'; }
+
+# A snapshot of the workspace with an agent, which must have stood still for all of it.
+snapshot_agent() {
+  local receipt
+  receipt=$("$wvsctl" snapshot create demo -m smoke --wait --json | jq -c .receipt)
+  jq -r '"agent: \(.consistency), frozen \(.window_ms * 10 | round / 10) ms by \(.acknowledgements[0].method)"' <<< "$receipt"
+  jq -e '.consistency == "quiesced" and (.acknowledgements | length == 1 and all(.held and (.method | startswith("cgroup"))))' \
+    <<< "$receipt" > /dev/null || fail "the agent was not frozen as it should have been: $receipt"
+}
+
 for file in deploy/compose/docker-compose*.yml; do docker-compose -f "$file" config --quiet; done
-scripts/images.sh
-# With cgroup v1 the freezer is a hierarchy of its own.
-if [ -d /sys/fs/cgroup/freezer ]; then export WVS_CGROUP_ROOT=${WVS_CGROUP_ROOT:-/sys/fs/cgroup/freezer}; fi
-compose up --detach
-is_healthy() { ! docker ps --filter "label=com.docker.compose.project=$project" --format '{{.Status}}' | grep -qE 'starting|unhealthy|Restarting'; }
-tries=0
-until is_healthy; do
-  tries=$((tries + 1))
-  if [ "$tries" -gt 120 ]; then echo "not every service is healthy:" >&2; compose ps >&2; exit 1; fi
-  sleep 0.5
+run compose up --detach
+await "every service is healthy" is_settled
+containers --format '{{.Names}}\t{{.Status}}' | expand -t 40
+WVSCTL=$wvsctl run scripts/smoke-test.sh
+snapshot_agent
+for service in agent sidecar executor; do
+  # Docker does not start by itself what it was told to kill.
+  docker kill --signal KILL "$(container "$service")" > /dev/null
+  docker start "$(container "$service")" > /dev/null
+  await "every service is healthy again" is_settled
+  snapshot_agent
 done
-compose ps
-WVSCTL=${WVSCTL:-bin/wvsctl} scripts/smoke-test.sh
-# The workspace with an agent, which its sidecar freezes from another container.
-snapshot=$(${WVSCTL:-bin/wvsctl} snapshot create demo -m smoke --wait --json)
-jq -r '.receipt | "agent: \(.consistency), frozen \(.window_ms * 10 | round / 10) ms by \(.acknowledgements[0].method)"' <<< "$snapshot"
-jq -e '.receipt.consistency == "quiesced"' <<< "$snapshot" > /dev/null ||
-  echo "note: the agent's snapshot is best_effort here" >&2
+
+run compose stop
+# 143: what ends by SIGTERM itself has nothing to put in order.
+containers --format '{{.Names}} {{.Status}}' | grep -vE 'Exited \((0|143)\)' && fail "a service did not end in order"
+echo "Every service ended in order."
