@@ -37,6 +37,8 @@ int wvs_pidfd_open_thread(pid_t tid) { return (int)syscall(SYS_pidfd_open, tid, 
 
 int wvs_compare_files(pid_t one, pid_t other) { return (int)syscall(SYS_kcmp, one, other, KCMP_FILES, 0, 0); }
 
+int wvs_compare_memory(pid_t one, pid_t other) { return (int)syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0); }
+
 int wvs_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
 

@@ -19,6 +19,9 @@ int wvs_pidfd_open_thread(pid_t tid);
 /// kcmp(2): 0 when two threads share one descriptor table, above 0 when they do not, -1 with errno.
 int wvs_compare_files(pid_t one, pid_t other);
 
+/// The same for their memory.
+int wvs_compare_memory(pid_t one, pid_t other);
+
 /// PR_SET_CHILD_SUBREAPER: orphans below this process become its children.
 int wvs_become_subreaper(void);
 

@@ -74,6 +74,17 @@ def stuck():
     write_for_ever()
 
 
+def vforks():
+    """A thread waits, uninterruptibly, for a child that shares its memory and never calls execve."""
+    import threading
+
+    stack = ctypes.create_string_buffer(1 << 16)
+    top = (ctypes.addressof(stack) + len(stack)) & ~15
+    flags = 0x100 | 0x4000 | signal.SIGCHLD  # CLONE_VM, CLONE_VFORK
+    threading.Thread(target=lambda: libc.clone(libc.pause, ctypes.c_void_p(top), flags, None)).start()
+    write_for_ever()
+
+
 def escapes():
     """Leaves its cgroup, and says whether it could."""
     own = next(line[3:].strip() for line in open("/proc/self/cgroup") if line.startswith("0::"))

@@ -44,7 +44,9 @@ package final class SignalFreezer: Freezer {
 
     package func hasStoodStill() throws(FreezerError) -> Bool {
         for process in stopped.keys {
-            if try listed({ () throws(SystemError) in try ProcessTable.canRun(process) }) { return false }
+            if try listed({ () throws(SystemError) in try ProcessTable.canRun(process, isSignalled: true) }) {
+                return false
+            }
         }
         return true
     }
@@ -75,7 +77,9 @@ package final class SignalFreezer: Freezer {
     private func running() throws(FreezerError) -> [ProcessID] {
         var running: [ProcessID] = []
         for process in try members() {
-            let canRun = try listed { () throws(SystemError) in try ProcessTable.canRun(process) }
+            let canRun = try listed { () throws(SystemError) in
+                try ProcessTable.canRun(process, isSignalled: stopped[process] != nil)
+            }
             if canRun { running.append(process) }
         }
         return running

@@ -133,8 +133,26 @@ package enum ProcessTable {
     }
 
     /// Whether any thread of a process could run now. The leader alone says nothing: it may have ended before the others.
-    static func canRun(_ pid: ProcessID) throws(SystemError) -> Bool {
-        for thread in try threads(of: pid) where try status(of: thread, in: pid)?.isStill == false { return true }
+    ///
+    /// - Parameter isSignalled: SIGSTOP has gone to it. A thread that waits for its child of vfork(2) does not stop, and does not
+    ///   run either before the child does.
+    static func canRun(_ pid: ProcessID, isSignalled: Bool) throws(SystemError) -> Bool {
+        for thread in try threads(of: pid) {
+            guard let status = try status(of: thread, in: pid), !status.isStill else { continue }
+            let isHeld = try isSignalled && status.state == UInt8(ascii: "D") && isHeldByChild(thread, of: pid)
+            if !isHeld { return true }
+        }
+        return false
+    }
+
+    /// Only a child that has not called execve(2) yet shares its parent's memory.
+    private static func isHeldByChild(_ thread: ProcessID, of pid: ProcessID) throws(SystemError) -> Bool {
+        // A kernel may not tell; then it is not known to be held.
+        guard let text = try? ProcFS.read("/proc/\(pid)/task/\(thread)/children") else { return false }
+        for word in text.split(separator: UInt8(ascii: " ")) {
+            guard let child = ProcessID(String(decoding: word, as: UTF8.self)) else { continue }
+            if wvs_compare_memory(thread, child) == 0, try !canRun(child, isSignalled: true) { return true }
+        }
         return false
     }
 }

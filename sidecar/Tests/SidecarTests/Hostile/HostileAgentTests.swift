@@ -36,7 +36,9 @@ import Testing
         withExtendedLifetime(sandbox) {}
     }
 
-    @Test("Nor can an agent resist SIGSTOP by being deaf", arguments: ["deaf"])
+    @Test(
+        "Nor can an agent resist SIGSTOP by being deaf, or by waiting for a child of vfork",
+        arguments: ["deaf", "vforks"])
     func standsStillBySignal(way: String) async throws {
         let workspace = try TestWorkspace()
         let sandbox = try await Sandbox(workspace, Self.agent(way), options: ["--freezer", "sigstop"])
