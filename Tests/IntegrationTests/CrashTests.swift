@@ -103,7 +103,10 @@ extension Integration {
                 let task = try await stack.ended(try #require(id))
                 #expect(task["status"] == "SUCCEEDED", "\(task.text)\n\(stack.logs)")
                 try await tree.awaitProgress("the agent works after \(crash.testDescription)")
-                try await expectInvariants(stack, tree, database, tasks: first == nil ? 2 : 3)
+                try await expectInvariants(tree, database, tasks: first == nil ? 2 : 3, current: first)
+                // What the agent works in is whole, and the service goes on.
+                let last = try await stack.snapshot("crash").snapshotID
+                #expect(try tree.check(snapshot: last).problems.isEmpty)
                 let longest = try Ticker.longestGap(path: ticker, from: began, to: .now) ?? .zero
                 #expect(longest < Self.lease + .seconds(1), "the agent stood still for \(longest)")
             }
@@ -117,27 +120,39 @@ extension Integration {
         }
 
         /// The invariants of the task engine, from outside: database and tree agree, each task ended once, nothing is left over.
+        ///
+        /// - Parameter current: the snapshot that was rolled back to.
         private func expectInvariants(
-            _ stack: TestStack, _ tree: WorkspaceTree, _ database: TestDatabase, tasks: Int
+            _ tree: WorkspaceTree, _ database: TestDatabase, tasks: Int, current: String?
         ) async throws {
             let pool = PostgresPool(dsn: database.dsn, size: 1, logger: Logger(level: .error))
             let rows = try await pool.query(
                 """
                 SELECT (SELECT count(*) FROM wvs.tasks) AS tasks,
                        (SELECT count(*) FROM wvs.tasks WHERE status = 'SUCCEEDED') AS succeeded,
+                       (SELECT count(*) FROM wvs.audit WHERE payload->'after'->>'status' = 'PENDING') AS acceptances,
+                       (SELECT count(DISTINCT task_id) FROM wvs.audit WHERE payload->'after'->>'status' = 'RUNNING') AS starts,
                        (SELECT count(*) FROM wvs.audit WHERE payload->'after'->>'status' = 'SUCCEEDED') AS ends,
                        (SELECT current_path FROM wvs.workspaces) AS current_path,
+                       (SELECT current_snapshot_id FROM wvs.workspaces) AS current_snapshot,
                        ARRAY(SELECT snapshot_id FROM wvs.snapshots WHERE deleted_at IS NULL) AS snapshots
                 """)
             await pool.close()
             let row = try #require(rows.first)
             #expect(try row.value("tasks") as Int == tasks, "one key makes one task")
             #expect(try row.value("succeeded") as Int == tasks)
+            #expect(try row.value("acceptances") as Int == tasks, "one record of acceptance for each task")
+            #expect(try row.value("starts") as Int == tasks, "each task's start is recorded")
             #expect(try row.value("ends") as Int == tasks, "one end record for each task")
             #expect(try row.value("current_path") as String == "\(tree.path)/\(try tree.current)")
+            #expect(try row.value("current_snapshot") as String? == current)
+            // What the link points to came from there.
+            #expect(try tree.record(of: tree.current)["snapshot_id"]?.string == current)
             #expect(Set(try row.value("snapshots") as [String]) == (try tree.snapshots))
             for snapshot in try tree.snapshots {
                 #expect(try tree.check(snapshot: snapshot).problems.isEmpty)
+                let manifest = try tree.record(of: "snapshots/\(snapshot)")
+                #expect(manifest["snapshot_id"]?.string == snapshot && manifest["receipt"]?.isNull == false)
             }
             try await eventually("nothing is left over") { try tree.leftovers.isEmpty }
         }

@@ -129,18 +129,25 @@ extension Integration {
             }
         }
 
-        @Test func aLeaseThatLapsesInTheMiddleOfACloneVoidsItEveryTime() async throws {
-            let rounds = 3
-            let points = (1...rounds).map { "executor.snapshot.after_quiesce:stop@\($0)" }.joined(separator: ",")
+        /// Before anything is cloned again under the freeze; or in one phase, after a part of each attempt's 70 entries.
+        @Test(arguments: [
+            ("executor.snapshot.after_quiesce", [1, 2, 3], 2), ("executor.clone.entry", [20, 90, 160], 1),
+        ])
+        func aLeaseThatLapsesInTheMiddleOfACloneVoidsItEveryTime(
+            _ point: String, passages: [Int], phases: Int
+        ) async throws {
+            let rounds = passages.count
+            let points = passages.map { "\(point):stop@\($0)" }.joined(separator: ",")
             try await withWorkspace(
-                failpoints: ["wvs-executor": points], executor: ["EXECUTOR_FREEZE_LEASE": "600ms"]
+                failpoints: ["wvs-executor": points],
+                executor: ["EXECUTOR_FREEZE_LEASE": "600ms", "EXECUTOR_CLONE_PHASES": String(phases)]
             ) { stack, tree in
                 _ = try await startAgent(stack, tree)
                 let executor = stack.program("wvs-executor")
                 let id = try await stack.accept("POST", "/v1/workspaces/q-1/snapshots", body: [:])
                 for round in 1...rounds {
                     try await eventually("clone \(round) begins") {
-                        executor.lines.count { $0 == "failpoint executor.snapshot.after_quiesce" } == round
+                        executor.lines.count { $0 == "failpoint \(point)" } == round
                     }
                     try await tree.awaitProgress("the agent writes on in the middle of clone \(round)")
                     // On a busy machine so short a lease may also lapse before there is a clone: such an attempt counts too.

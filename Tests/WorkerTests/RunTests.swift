@@ -139,7 +139,8 @@ import Testing
                 }
                 latencies.sort()
                 print("claim after enqueue, idle worker: median \(latencies[20]) ms, worst \(latencies[39]) ms")
-                #expect(latencies[20] < 5000)
+                // A busy machine is slow now and then, but not each time.
+                #expect(latencies[0] < 250)
             }
         }
     }

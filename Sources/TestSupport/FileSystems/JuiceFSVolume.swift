@@ -4,7 +4,7 @@ import RuntimeCore
 /// A real JuiceFS volume, mounted several times on this machine: what is true between two mounts is true between two nodes.
 ///
 /// Its blocks are files, its metadata a Redis of its own. (Not SQLite: there JuiceFS 0.14.2 refuses every second flock(2), with
-/// EIO.) `scripts/bootstrap.sh` fetches the program. However the test ends, and even if the process is killed, daemons, mounts and
+/// EIO.) `scripts/bootstrap.sh --tests` fetches the program. However the test ends, and even if the process is killed, daemons, mounts and
 /// folder go.
 package final class JuiceFSVolume: Sendable {
     /// One mount of the volume: a node's view of it.
@@ -12,6 +12,15 @@ package final class JuiceFSVolume: Sendable {
         package let path: String
         /// The mount's daemon; killed, it leaves a dead mount behind, where everything is ENOTCONN.
         package let daemon: ProgramProcess
+    }
+
+    /// Whether there is a program for this machine. Where it only was not fetched, a test fails.
+    package static var isAvailable: Bool {
+        #if arch(x86_64)
+            true
+        #else
+            false
+        #endif
     }
 
     package let mounts: [Mount]
@@ -136,7 +145,7 @@ package final class JuiceFSVolume: Sendable {
             if access(program, X_OK) == 0 { return program }
             folder = folder[..<slash]
         }
-        throw ProgramError(message: ".build/tools/juicefs is missing: run scripts/bootstrap.sh")
+        throw ProgramError(message: ".build/tools/juicefs is missing: run scripts/bootstrap.sh --tests")
     }
 }
 

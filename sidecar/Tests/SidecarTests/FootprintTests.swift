@@ -18,8 +18,8 @@ import Testing
         try await Task.sleep(for: .milliseconds(200))
         let pids = [sandbox.sidecar.pid, guardian]
         let before = pids.map { Status.field("voluntary_ctxt_switches", of: $0) }
-        // That nothing happens cannot be waited for but by the clock.
-        try await Task.sleep(for: .seconds(3))
+        // That nothing happens cannot be waited for but by the clock. A poll would come every five seconds.
+        try await Task.sleep(for: .seconds(6))
         #expect(pids.map { Status.field("voluntary_ctxt_switches", of: $0) } == before)
         let resident = pids.map { Status.field("VmRSS", of: $0) ?? 0 }
         print("resident in kB: sidecar \(resident[0]), guardian \(resident[1])")
