@@ -139,8 +139,8 @@ package enum ProcessTable {
     static func canRun(_ pid: ProcessID, isSignalled: Bool) throws(SystemError) -> Bool {
         for thread in try threads(of: pid) {
             guard let status = try status(of: thread, in: pid), !status.isStill else { continue }
-            let isHeld = try isSignalled && status.state == UInt8(ascii: "D") && isHeldByChild(thread, of: pid)
-            if !isHeld { return true }
+            if isSignalled, status.state == UInt8(ascii: "D"), try isHeldByChild(thread, of: pid) { continue }
+            return true
         }
         return false
     }
