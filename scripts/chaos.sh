@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Three workers and two executors under a mixed load, while everything that can go wrong does: kill -9, SIGSTOP, PostgreSQL
-# restarted with `-m immediate`, links cut. Then every invariant is checked from outside, with SQL and in the file system.
+# Three workers and two executors under a mixed load, in workspaces that stay and in others that are made, mended and disabled
+# meanwhile, while everything that can go wrong does: kill -9, SIGSTOP, PostgreSQL restarted with `-m immediate`, links cut. Then
+# every invariant is checked from outside, with SQL and in the file system.
 #
 #   scripts/chaos.sh                        CHAOS_SECONDS of it (60), then what it takes to come to rest
 #   CHAOS_SEED=4711 scripts/chaos.sh        the same strikes and requests again; programs take their time as they like
@@ -32,26 +33,30 @@ trap finish EXIT
 stack_signals
 stack_scratch chaos
 
-# A namespace for each worker, linked to the hub, where everything else is.
+# A namespace for each worker and each executor, linked to the hub, where everything else is.
 make_network() {
   ip netns add "$hub"
   spaces=("$hub")
   ip -n "$hub" link set lo up
   # One address for all workers to know.
   ip -n "$hub" address add 10.213.0.1/32 dev lo
-  local number space
-  for number in 1 2 3; do
-    space=$hub-w$number
-    ip netns add "$space"
-    spaces+=("$space")
-    ip -n "$space" link set lo up
-    ip -n "$hub" link add "w$number" type veth peer name eth0 netns "$space"
-    ip -n "$hub" address add "10.213.$number.1/30" dev "w$number"
-    ip -n "$hub" link set "w$number" up
-    ip -n "$space" address add "10.213.$number.2/30" dev eth0
-    ip -n "$space" link set eth0 up
-    ip -n "$space" route add default via "10.213.$number.1"
-  done
+  ip netns exec "$hub" sysctl -q -w net.ipv4.ip_forward=1
+  local number
+  for number in 1 2 3; do make_space "w$number" "10.213.$number"; done
+  for number in 1 2; do make_space "e$number" "10.213.1$number"; done
+}
+
+make_space() {
+  local link=$1 network=$2 space=$hub-$1
+  ip netns add "$space"
+  spaces+=("$space")
+  ip -n "$space" link set lo up
+  ip -n "$hub" link add "$link" type veth peer name eth0 netns "$space"
+  ip -n "$hub" address add "$network.1/30" dev "$link"
+  ip -n "$hub" link set "$link" up
+  ip -n "$space" address add "$network.2/30" dev eth0
+  ip -n "$space" link set eth0 up
+  ip -n "$space" route add default via "$network.1"
 }
 
 stack_prepare "$dir" "$bin"

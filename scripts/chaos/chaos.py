@@ -15,9 +15,14 @@ import checks
 from load import Client
 from programs import Stack
 
-WORKSPACES = 5
-CLIENTS = 3
+WORKSPACES = 24
+# The first ones have an agent.
+AGENTS = 5
+CLIENTS = 4
 REST = 180
+SHUTDOWN_TIMEOUT = 5
+# For a busy machine.
+SHUTDOWN_SLACK = 10
 
 
 def main():
@@ -46,6 +51,7 @@ class Chaos:
         self.agents = []
         self.clients = []
         self.healing = []
+        self.endings = []
 
     # What there is
 
@@ -61,20 +67,22 @@ class Chaos:
             enter_network(options.hub)
         addresses = []
         for number in (1, 2):
+            space = f"{options.hub}-e{number}" if options.hub else None
+            # They keep their ports for all their lives.
+            address = f"10.213.1{number}.2:9443" if options.hub else f"{host}:{free_port(host)}"
             executor = stack.start(
                 f"executor{number}", [f"{options.bin}/wvs-executor"],
                 {
                     "EXECUTOR_ID": f"executor-{number}", "EXECUTOR_MOUNT_PATH": options.mount,
-                    "EXECUTOR_ENGINE": options.engine, "EXECUTOR_GRPC_ADDR": f"{host}:{free_port(host)}",
+                    "EXECUTOR_ENGINE": options.engine, "EXECUTOR_GRPC_ADDR": address,
                     "EXECUTOR_METRICS_ADDR": "127.0.0.1:0", "WVS_WORKSPACE_ROOT": options.mount,
                     # Rollbacks come faster here than an agent takes a step: its tree is not to be removed below it.
                     "EXECUTOR_LIVE_RETENTION": "1000",
                     "EXECUTOR_QUIESCE_TIMEOUT": "3s", "EXECUTOR_FREEZE_LEASE": "3s", "EXECUTOR_TASK_TIMEOUT": "60s",
                 },
-                options.hub,
+                space,
             )
             addresses.append(executor.address("grpc"))
-        # The executors keep their ports for all their lives.
         api = stack.start(
             "api", [f"{options.bin}/wvs-api"],
             {
@@ -91,22 +99,24 @@ class Chaos:
                 {
                     "WVS_DB_DSN": dsn, "EXECUTOR_ADDRS": ",".join(addresses), "WVS_METRICS_ADDR": "127.0.0.1:0",
                     "WVS_WORKSPACE_ROOT": options.mount, "WORKER_LEASE": "4s", "WORKER_RETRY_BASE": "300ms",
-                    "WORKER_CONCURRENCY": "3", "WORKER_SHUTDOWN_TIMEOUT": "5s",
+                    "WORKER_CONCURRENCY": "3", "WORKER_SHUTDOWN_TIMEOUT": f"{SHUTDOWN_TIMEOUT}s",
                 },
                 space,
             )
             worker.address("metrics")
+        # Answers for the workspaces that no agent uses.
+        stack.start("node", [f"{options.bin}/wvs-sidecar", "node", "--root", options.mount], {})
         self.make_workspaces()
 
     def make_workspaces(self):
-        maker = Client(0, self.options.seed, self.netloc, [], 0)
+        maker = Client(0, self.options.seed, self.netloc, [], [], 0)
         uid = 1000 if os.geteuid() == 0 else os.getuid()
         self.workspaces = [f"chaos-{number}" for number in range(WORKSPACES)]
         for wsid in self.workspaces:
             maker.write("POST", "/v1/workspaces", {"wsid": wsid, "owner": "chaos", "uid": uid, "gid": uid})
         self.wait("the workspaces", lambda: not self.stack.query(
             "SELECT FROM wvs.tasks WHERE status <> 'SUCCEEDED'"), 60)
-        for wsid in self.workspaces:
+        for wsid in self.workspaces[:AGENTS]:
             self.start_agent(wsid)
 
     def start_agent(self, wsid):
@@ -122,8 +132,10 @@ class Chaos:
 
     def run(self):
         until = time.monotonic() + self.options.seconds
+        passing = []
         self.clients = [
-            Client(number, self.options.seed, self.netloc, self.workspaces, until) for number in range(1, CLIENTS + 1)
+            Client(number, self.options.seed, self.netloc, self.workspaces, passing, until)
+            for number in range(1, CLIENTS + 1)
         ]
         for client in self.clients:
             client.start()
@@ -138,7 +150,9 @@ class Chaos:
 
     def strike(self):
         kinds = ["kill worker", "kill worker", "stop worker", "end worker", "kill executor", "stop executor", "kill api"]
-        kinds += ["restart postgres"] + (["cut link", "cut link"] if self.options.hub else [])
+        kinds += ["restart postgres"]
+        # A worker loses everything, an executor only its workers: they still reach PostgreSQL.
+        kinds += ["cut worker", "cut worker", "cut executor"] if self.options.hub else []
         kind = self.random.choice(kinds)
         self.strikes[kind] += 1
         name = {"worker": "worker" + str(self.random.randint(1, 3)), "executor": "executor" + str(self.random.randint(1, 2)),
@@ -146,8 +160,8 @@ class Chaos:
         pause = self.random.uniform(0.2, 6.0)
         if kind == "restart postgres":
             return self.stack.restart_postgres()
-        if kind == "cut link":
-            return self.cut(self.random.randint(1, 3), pause)
+        if kind.startswith("cut"):
+            return self.cut(name[0] + name[-1], pause)
         program = self.stack.programs[name]
         if any(entry[1] == name for entry in self.healing):
             return None
@@ -155,18 +169,17 @@ class Chaos:
             program.send(signal.SIGSTOP)
             return self.later(pause, name, lambda: program.send(signal.SIGCONT))
         if kind.startswith("end"):
-            program.send(signal.SIGTERM)
+            self.endings.append(program.ending())
             return self.later(pause, name, lambda: (program.end(), program.start()))
         program.kill()
         return self.later(min(pause, 3), name, program.start)
 
-    def cut(self, number, pause):
-        name = f"link{number}"
-        if any(entry[1] == name for entry in self.healing):
+    def cut(self, link, pause):
+        if any(entry[1] == link for entry in self.healing):
             return
-        link = ["ip", "-n", self.options.hub, "link", "set", f"w{number}"]
-        subprocess.run(link + ["down"], check=True)
-        self.later(pause, name, lambda: subprocess.run(link + ["up"], check=True))
+        words = ["ip", "-n", self.options.hub, "link", "set", link]
+        subprocess.run(words + ["down"], check=True)
+        self.later(pause, link, lambda: subprocess.run(words + ["up"], check=True))
 
     def later(self, seconds, name, action):
         self.healing.append((time.monotonic() + seconds, name, action))
@@ -197,15 +210,18 @@ class Chaos:
         return problems
 
     def check(self):
-        problems = list(checks.rows(self.stack)) + list(checks.trees(self.stack, self.options.mount))
+        problems = list(checks.rows(self.stack)) + list(checks.trees(self.stack, self.options.mount, {wsid for wsid, _ in self.agents}))
         for client in self.clients:
             problems += client.problems
+        problems += self.lost() + self.late()
         for wsid, agent in self.agents:
             if not self.writes(wsid):
                 problems.append(f"the agent of {wsid} stands still")
             if agent.process.poll() is not None:
                 problems.append(f"the sidecar of {wsid} has ended")
         ends = self.stack.query("SELECT op, status, count(*), max(attempt) FROM wvs.tasks GROUP BY 1, 2 ORDER BY 1, 2")
+        states = self.stack.query("SELECT state, count(*) FROM wvs.workspaces GROUP BY 1 ORDER BY 1")
+        print("  workspaces: " + ", ".join(f"{count} {state}" for state, count in states))
         print(f"  {sum(client.requests for client in self.clients)} requests; " + ", ".join(
             f"{count} x {name}" for name, count in sorted(self.strikes.items())))
         for op, status, count, attempts in ends:
@@ -213,6 +229,23 @@ class Chaos:
         if not any(status == "SUCCEEDED" and op == "snapshot_create" for op, status, _count, _attempts in ends):
             problems.append("not one snapshot succeeded: nothing was tested")
         return problems
+
+    def lost(self):
+        """What a client was told is accepted stays, whatever happens to PostgreSQL."""
+        there = {row[0] for row in self.stack.query("SELECT task_id FROM wvs.tasks")}
+        accepted = {task for client in self.clients for task in client.tasks}
+        print(f"  {len(accepted)} tasks accepted", flush=True)
+        return [f"task {task} was accepted and is gone" for task in sorted(accepted - there)]
+
+    def late(self):
+        """Nothing that befalls the others keeps a worker that was told to end."""
+        for thread in (ending.thread for ending in self.endings):
+            thread.join()
+        seconds = [ending.seconds for ending in self.endings]
+        if seconds:
+            print(f"  {len(seconds)} workers told to end took {max(seconds):.1f} s at most", flush=True)
+        limit = SHUTDOWN_TIMEOUT + SHUTDOWN_SLACK
+        return [f"a worker told to end took {taken:.1f} s, allowed are {limit}" for taken in seconds if taken > limit]
 
     def writes(self, wsid):
         def steps():

@@ -43,6 +43,10 @@ class Program:
         self.send(signal.SIGKILL)
         self.process.wait()
 
+    def ending(self):
+        self.send(signal.SIGTERM)
+        return Ending(self.process)
+
     def end(self, seconds=30):
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM)
@@ -67,6 +71,21 @@ class Program:
             time.sleep(0.05)
         with open(self.log, encoding="utf-8", errors="replace") as log:
             raise SystemExit(f"{self.name} does not listen: {log.read()[-2000:]}")
+
+
+class Ending:
+    """How long a process takes to end that was told to."""
+
+    def __init__(self, process):
+        self.process = process
+        self.seconds = 0.0
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self):
+        start = time.monotonic()
+        self.process.wait()
+        self.seconds = time.monotonic() - start
 
 
 class Stack:
