@@ -18,13 +18,9 @@ extension Snapshots {
     package static func claimPurges(
         workspaces limit: Int, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> [Purge] {
-        let locked = try connection.query(
-            """
-            SELECT w.wsid FROM wvs.workspaces w
-            WHERE w.wsid IN (SELECT wsid FROM wvs.snapshots WHERE deleted_at IS NOT NULL AND purged_at IS NULL)
-            ORDER BY random() LIMIT \(unescaped: String(limit)) FOR NO KEY UPDATE OF w SKIP LOCKED
-            """
-        ).map { row throws(PostgresError) in try row.value("wsid", as: String.self) }
+        let locked = try connection.query(unpurgedWorkspaces(limit: limit)).map { row throws(PostgresError) in
+            try row.value("wsid", as: String.self)
+        }
         guard !locked.isEmpty else { return [] }
         return try connection.query(
             """
@@ -38,6 +34,15 @@ extension Snapshots {
             WHERE deleted_at IS NOT NULL AND purged_at IS NULL ORDER BY deleted_at
             """
         ).map { row throws(PostgresError) in Purge(snapshot: try decode(row), fence: try row.value("fence_seq")) }
+    }
+
+    /// Locks workspaces with such snapshots; others another time.
+    static func unpurgedWorkspaces(limit: Int) -> Query {
+        """
+        SELECT w.wsid FROM wvs.workspaces w
+        WHERE w.wsid IN (SELECT wsid FROM wvs.snapshots WHERE deleted_at IS NOT NULL AND purged_at IS NULL)
+        ORDER BY random() LIMIT \(unescaped: String(limit)) FOR NO KEY UPDATE OF w SKIP LOCKED
+        """
     }
 
     /// A new fence for deletions in a workspace, above `floor` too; nil while a task runs there, which has its own. Call it in a

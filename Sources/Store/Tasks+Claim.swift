@@ -27,6 +27,14 @@ package struct LeaseHolder: Sendable {
     }
 }
 
+/// Where a worker's claims go on among the workspaces when the oldest tasks are not to be had.
+package struct ClaimTurn: Equatable, Sendable {
+    /// The last workspace that was gone to.
+    package var wsid = ""
+
+    package init() {}
+}
+
 extension Tasks {
     /// Whether task `t` is the first unfinished one of its workspace and none runs there. (A task accepted by a slow transaction
     /// may become visible as the first while a later one runs already.) A scalar subquery: an anti-join would be planned as a
@@ -37,33 +45,75 @@ extension Tasks {
                      ORDER BY e.created_at, e.task_id LIMIT 1)
         AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = t.wsid AND r.status = 'RUNNING')
         """
+    private static let isDue =
+        "t.status IN ('PENDING', 'FAILED') AND t.next_run_at <= now() AND t.attempt < t.max_attempts"
+    private static let lock = "FOR UPDATE OF t SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED"
 
-    /// Locks tasks and their workspaces. The limit is part of the text: for a parameter PostgreSQL would plan as if a tenth of
-    /// the backlog were wanted.
+    /// How many of the oldest waiting tasks are looked at for `limit` to be claimed: many in one workspace must not be gone
+    /// through one by one.
+    private static func horizon(_ limit: Int) -> Int { 16 + 2 * limit }
+
+    /// Locks tasks and their workspaces, the oldest first, and says whether there are more beyond the horizon. Limits are part of
+    /// the text: for a parameter PostgreSQL would plan as if a tenth of the backlog were wanted.
     static func candidates(limit: Int) -> Query {
         """
-        \(unescaped: runnable) LIMIT \(unescaped: String(limit))
-        FOR UPDATE OF t SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED
+        WITH oldest AS MATERIALIZED (
+            SELECT task_id, wsid FROM wvs.tasks WHERE status IN ('PENDING', 'FAILED')
+            ORDER BY created_at, task_id LIMIT \(unescaped: String(horizon(limit)))
+        )
+        SELECT t.task_id, (SELECT count(*) FROM oldest) = \(unescaped: String(horizon(limit))) AS has_more
+        FROM oldest JOIN wvs.tasks t ON t.task_id = oldest.task_id JOIN wvs.workspaces w ON w.wsid = t.wsid
+        WHERE \(unescaped: isDue) AND \(unescaped: isNextInLine)
+        LIMIT \(unescaped: String(limit)) \(unescaped: lock)
         """
     }
 
-    private static let runnable = """
-        SELECT t.task_id FROM wvs.tasks t JOIN wvs.workspaces w ON w.wsid = t.wsid
-        WHERE t.status IN ('PENDING', 'FAILED') AND t.next_run_at <= now() AND t.attempt < t.max_attempts
-          AND \(isNextInLine)
-        ORDER BY t.created_at, t.task_id
+    /// The first unfinished task of each workspace behind `wsid`, in their order; one step of an index for each.
+    private static func heads(behind wsid: String) -> Query {
+        """
+        RECURSIVE head AS (
+            (SELECT wsid, task_id FROM wvs.tasks
+             WHERE status IN ('PENDING', 'RUNNING', 'FAILED') AND wsid > \(wsid)::text
+             ORDER BY wsid, created_at, task_id LIMIT 1)
+            UNION ALL
+            SELECT next.wsid, next.task_id FROM head CROSS JOIN LATERAL (
+                SELECT n.wsid, n.task_id FROM wvs.tasks n
+                WHERE n.status IN ('PENDING', 'RUNNING', 'FAILED') AND n.wsid > head.wsid
+                ORDER BY n.wsid, n.created_at, n.task_id LIMIT 1) next
+        )
+        """
+    }
+
+    /// Locks tasks besides `taken` and their workspaces, one workspace after the other, each in its turn.
+    static func candidates(limit: Int, besides taken: [String], behind wsid: String, upTo last: String?) -> Query {
+        """
+        WITH \(heads(behind: wsid))
+        SELECT t.task_id, t.wsid FROM head JOIN wvs.tasks t ON t.task_id = head.task_id
+        JOIN wvs.workspaces w ON w.wsid = t.wsid
+        WHERE \(unescaped: isDue) AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = t.wsid AND r.status = 'RUNNING')
+          AND (\(last)::text IS NULL OR t.wsid <= \(last)::text) AND t.task_id <> ALL(\(taken)::text[])
+        LIMIT \(unescaped: String(limit)) \(unescaped: lock)
+        """
+    }
+
+    /// Whether a task could be claimed if nobody held a lock.
+    static let isAnyRunnable: Query = """
+        WITH \(heads(behind: ""))
+        SELECT EXISTS (
+            SELECT FROM head JOIN wvs.tasks t ON t.task_id = head.task_id
+            WHERE \(unescaped: isDue)
+              AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = t.wsid AND r.status = 'RUNNING'))
         """
 
-    /// Claims the oldest runnable tasks, at most one in a workspace. Call it in a transaction.
+    /// Claims the oldest runnable tasks, at most one in a workspace; where those that wait behind others of their workspace crowd
+    /// the horizon, tasks of whatever workspace's turn it is. Call it in a transaction.
     ///
     /// Rows that another transaction has locked are skipped, never waited for. A unique violation says that somebody who holds
     /// no lock on the workspace made a task of it RUNNING at this moment: claim again.
     package static func claim(
-        limit: Int, by holder: LeaseHolder, on connection: isolated PostgresConnection
+        limit: Int, by holder: LeaseHolder, turn: inout ClaimTurn, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> [ClaimedTask] {
-        let tasks = try connection.query(candidates(limit: limit)).map { row throws(PostgresError) in
-            try row.value("task_id", as: String.self)
-        }
+        let tasks = try lockCandidates(limit: limit, turn: &turn, on: connection)
         guard !tasks.isEmpty else { return [] }
         // A new statement sees what was committed before the locks were granted.
         return try connection.query(
@@ -84,11 +134,33 @@ extension Tasks {
         ).map(decodeClaimed)
     }
 
+    private static func lockCandidates(
+        limit: Int, turn: inout ClaimTurn, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> [String] {
+        let oldest = try connection.query(candidates(limit: limit))
+        var tasks = try oldest.map { row throws(PostgresError) in try row.value("task_id", as: String.self) }
+        // Where nothing was found, nothing says whether there is more.
+        let hasMore = try oldest.first.map { row throws(PostgresError) in try row.value("has_more", as: Bool.self) }
+        guard tasks.count < limit, hasMore ?? true else { return tasks }
+        let start = turn.wsid
+        // To the last workspace, and once around.
+        for (first, last) in [(start, String?.none), ("", start)] where tasks.count < limit && last != "" {
+            // A lock of one's own would not be skipped.
+            let found = try connection.query(
+                candidates(limit: limit - tasks.count, besides: tasks, behind: first, upTo: last))
+            for row in found {
+                turn.wsid = try row.value("wsid")
+                tasks.append(try row.value("task_id"))
+            }
+        }
+        return tasks
+    }
+
     /// How long until a task can be claimed: zero where one could be now, were it not for locks; else until the next failed one is
     /// due; nil if none waits.
     package static func timeToNextClaim(on connection: isolated PostgresConnection) throws(PostgresError) -> Duration? {
         let rows = try connection.pipeline([
-            "SELECT EXISTS (\(unescaped: runnable) LIMIT 1)",
+            isAnyRunnable,
             """
             SELECT extract(epoch FROM next_run_at - clock_timestamp())::float8 FROM wvs.tasks
             WHERE status = 'FAILED' AND next_run_at > now() ORDER BY next_run_at LIMIT 1

@@ -171,7 +171,8 @@ import Testing
                 async let answered = cancel(taskID, api)
                 let holder = LeaseHolder(id: "worker", lease: .seconds(60))
                 let claimed = try await api.pool.transaction { connection in
-                    try Tasks.claim(limit: 1, by: holder, on: connection)
+                    var turn = ClaimTurn()
+                    return try Tasks.claim(limit: 1, by: holder, turn: &turn, on: connection)
                 }
                 let answer = try await answered
                 #expect(answer.status == 200)

@@ -59,7 +59,16 @@ struct Fixture: Sendable {
         -> [ClaimedTask]
     {
         try await pool.transaction { connection in
-            try Tasks.claim(limit: limit, by: LeaseHolder(id: worker, lease: lease), on: connection)
+            var turn = ClaimTurn()
+            return try Tasks.claim(
+                limit: limit, by: LeaseHolder(id: worker, lease: lease), turn: &turn, on: connection)
+        }
+    }
+
+    /// The plan of a query, line by line; `how` such as `ANALYZE`.
+    func plan(_ query: Query, _ how: String = "COSTS OFF") async throws -> [String] {
+        try await on { connection in
+            try connection.query("EXPLAIN (\(unescaped: how)) \(query)").map { try $0.first(as: String.self) }
         }
     }
 }

@@ -57,11 +57,87 @@ import Testing
             }
             times.sort()
             print("claim of 8 with 30000 pending: median \(times[25]), worst \(times[49])")
-            let plan = try await fixture.on { connection in
-                try connection.query("EXPLAIN \(Tasks.candidates(limit: 8))").map { try $0.first(as: String.self) }
-            }
+            let plan = try await fixture.plan(Tasks.candidates(limit: 8))
             #expect(plan.contains { $0.contains("Index Scan using idx_tasks_claim") }, "\(plan)")
-            #expect(!plan.contains { $0.contains("Sort") }, "\(plan)")
+            #expect(!plan.contains { $0.contains("Sort") || $0.contains("Seq Scan") }, "\(plan)")
+        }
+    }
+
+    @Test func `many tasks in one workspace keep no claim from those of others`() async throws {
+        try await Fixture.with { fixture in
+            try await fixture.pool.execute(
+                """
+                INSERT INTO wvs.workspaces (wsid, root_path, owner, current_path)
+                SELECT 'ws-' || 100 + n, '/ws/ws-' || n, 'o', '/p' FROM generate_series(0, 40) n
+                """)
+            // The oldest, all in one; then one in each.
+            try await fixture.pool.execute(
+                """
+                INSERT INTO wvs.tasks (task_id, wsid, op, idempotency_key, request_hash, created_at)
+                SELECT 't-' || n, 'ws-' || CASE WHEN n <= 30000 THEN 120 ELSE 100 + n - 30001 END, 'snapshot_create', n::text,
+                       '', now() + n * interval '1 ms'
+                FROM generate_series(1, 30041) n
+                """)
+            try await fixture.pool.execute("ANALYZE wvs.tasks")
+            for query in [
+                Tasks.candidates(limit: 8), Tasks.candidates(limit: 8, besides: ["t-1"], behind: "", upTo: nil),
+                Tasks.isAnyRunnable,
+            ] {
+                let plan = try await fixture.plan(query, "ANALYZE, COSTS OFF, TIMING OFF")
+                #expect(Self.rows(plan) < 1000, "\(plan)")
+            }
+            var turn = ClaimTurn()
+            var claimed: [String] = []
+            for _ in 0..<5 {
+                let start = turn
+                let (tasks, next) = try await fixture.pool.transaction { connection in
+                    var turn = start
+                    let holder = LeaseHolder(id: "worker", lease: .seconds(60))
+                    let tasks = try Tasks.claim(limit: 8, by: holder, turn: &turn, on: connection)
+                    return (tasks, turn)
+                }
+                turn = next
+                #expect(tasks.count == 8)
+                claimed += tasks.map(\.task.wsid)
+            }
+            // Each in its turn, and the oldest first of all.
+            #expect(Set(claimed).count == 40)
+            #expect(claimed.prefix(8).contains("ws-120"))
+            #expect(try await fixture.claim().map(\.task.wsid).count == 1)
+            #expect(try await fixture.claim().isEmpty)
+        }
+    }
+
+    /// How many rows a plan's nodes have looked at.
+    private static func rows(_ plan: [String]) -> Int {
+        func number(_ name: String, _ line: String) -> Int {
+            guard let range = line.firstRange(of: name) else { return 0 }
+            return Int(line[range.upperBound...].prefix { $0.isNumber }) ?? 0
+        }
+        return plan.reduce(0) { sum, line in
+            let loops = number("loops=", line)
+            return sum + loops * max(1, number("rows=", line)) + number("Rows Removed by Filter: ", line)
+        }
+    }
+
+    @Test func `what is to be purged is found by its index`() async throws {
+        try await Fixture.with { fixture in
+            try await fixture.pool.execute(
+                """
+                INSERT INTO wvs.workspaces (wsid, root_path, owner, current_path)
+                SELECT 'ws-' || n, '/ws/ws-' || n, 'o', '/p' FROM generate_series(1, 20000) n
+                """)
+            try await fixture.pool.execute(
+                """
+                INSERT INTO wvs.snapshots (snapshot_id, wsid, fs_path, deleted_at, purged_at)
+                SELECT 's-' || n, 'ws-' || 1 + n % 20000, '/s/' || n, now(), CASE WHEN n % 1000 = 0 THEN NULL ELSE now() END
+                FROM generate_series(1, 30000) n
+                """)
+            try await fixture.pool.execute("ANALYZE")
+            let plan = try await fixture.plan(Snapshots.unpurgedWorkspaces(limit: 8))
+            #expect(plan.contains { $0.contains("idx_snapshots_unpurged") }, "\(plan)")
+            #expect(plan.contains { $0.contains("workspaces_pkey") }, "\(plan)")
+            #expect(!plan.contains { $0.contains("Seq Scan") }, "\(plan)")
         }
     }
 

@@ -33,24 +33,30 @@ class Database:
             "INSERT INTO wvs.workspaces (wsid, root_path, owner, current_path, state) SELECT 'ws-' || n, '/ws/ws-' || n, "
             f"'bench', '/ws/ws-' || n || '/live/x', 'ACTIVE' FROM generate_series(0, {WORKSPACES} - 1) n"
         )
+        # That of `crowd`: what is measured goes on in the others.
+        self.psql(
+            "INSERT INTO wvs.workspaces (wsid, root_path, owner, current_path, state) "
+            "VALUES ('crowded', '/ws/crowded', 'bench', '/ws/crowded/live/x', 'ACTIVE')"
+        )
 
     def psql(self, sql, dsn=None):
         words = [f"{self.options.pgbin}/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", dsn or self.dsn, "-c", sql]
         return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
 
-    def add_tasks(self, count, status):
+    def add_tasks(self, count, status, wsid=f"'ws-' || n % {WORKSPACES}"):
         """Tasks that nobody enqueued: the newest is the last."""
         ended = "now()" if status == "SUCCEEDED" else "NULL"
         self.psql(
             "INSERT INTO wvs.tasks (task_id, wsid, op, status, idempotency_key, request_hash, created_at, ended_at, params) "
-            f"SELECT gen_random_uuid(), 'ws-' || n % {WORKSPACES}, 'snapshot_create', '{status}', gen_random_uuid(), '', "
+            f"SELECT gen_random_uuid(), {wsid}, 'snapshot_create', '{status}', gen_random_uuid(), '', "
             f"now() - (interval '1 ms' * ({count} - n)), {ended}, jsonb_build_object('snapshot_id', gen_random_uuid()) "
             f"FROM generate_series(1, {count}) n"
         )
         self.psql("VACUUM ANALYZE wvs.tasks")
 
-    def waiting(self):
-        return int(self.psql("SELECT count(*) FROM wvs.tasks WHERE status IN ('PENDING', 'RUNNING', 'FAILED')"))
+    def fill(self, *wsid):
+        waiting = int(self.psql("SELECT count(*) FROM wvs.tasks WHERE status IN ('PENDING', 'RUNNING', 'FAILED')"))
+        self.add_tasks(PENDING - waiting, "PENDING", *wsid)
 
     @contextlib.contextmanager
     def worker(self, executor):
@@ -104,20 +110,25 @@ def null_executor(options):
 
 def measure(options, _api):
     print(f"Task queue, {CLIENTS} slots, an executor that does nothing, {WORKSPACES} workspaces")
-    empty, pending, ended, replayed = (Database(options, f"queue_{name}") for name in ("empty", "pending", "ended", "replayed"))
+    names = ("empty", "pending", "crowded", "ended", "replayed")
+    empty, pending, crowded, ended, replayed = (Database(options, f"queue_{name}") for name in names)
     ended.add_tasks(ENDED, "SUCCEEDED")
-    rates = {"pgbench": [], "empty": [], "pending": [], "ended": []}
+    rates = {"pgbench": [], "empty": [], "pending": [], "crowded": [], "ended": []}
     with null_executor(options) as executor:
-        for database in (empty, pending, ended):
+        for database in (empty, pending, crowded, ended):
             with database.worker(executor):
                 database.cycle(500)
         for _ in range(ROUNDS):
             rates["pgbench"].append(replayed.replay())
             with empty.worker(executor):
                 rates["empty"].append(empty.cycle())
-            pending.add_tasks(PENDING - pending.waiting(), "PENDING")
+            pending.fill()
             with pending.worker(executor):
                 rates["pending"].append(pending.cycle())
+            # The oldest of all, and one after the other.
+            crowded.fill("'crowded'")
+            with crowded.worker(executor):
+                rates["crowded"].append(crowded.cycle())
             with ended.worker(executor):
                 rates["ended"].append(ended.cycle())
         for name, values in rates.items():
@@ -125,6 +136,7 @@ def measure(options, _api):
         median = {name: statistics.median(values) for name, values in rates.items()}
         goal("enqueue, claim and finish, beside pgbench with 8 clients", median["empty"] / median["pgbench"], 0.5, "x", True)
         goal(f"the same with {PENDING} pending", median["pending"] / median["empty"], 0.9, "x", True)
+        goal(f"the same with {PENDING} pending in one workspace", median["crowded"] / median["empty"], 0.9, "x", True)
         goal(f"the same with {ENDED} ended", median["ended"] / median["empty"], 0.9, "x", True)
         idle(empty, executor)
     notify(empty)

@@ -12,6 +12,7 @@ struct Ledger: Sendable {
     let backoff: Backoff
     let paths: WorkspacePaths
     let metrics: WorkerMetrics
+    private let turn = Mutex(ClaimTurn())
 
     // MARK: Claim
 
@@ -27,8 +28,10 @@ struct Ledger: Sendable {
         while true {
             do {
                 return try await pool.withConnection { connection in
+                    var next = turn.withLock { $0 }
+                    defer { turn.withLock { $0 = next } }
                     let tasks = try connection.transaction { connection in
-                        let tasks = try Tasks.claim(limit: limit, by: holder, on: connection)
+                        let tasks = try Tasks.claim(limit: limit, by: holder, turn: &next, on: connection)
                         try Audit.insert(tasks.map(started), on: connection)
                         if !tasks.isEmpty { Failpoint.hit("worker.claim.before_commit") }
                         return tasks
