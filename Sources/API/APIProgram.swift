@@ -34,7 +34,7 @@ package struct APIProgram: Sendable {
         let closing = Closing(pool: pool, notifier: notifier, metrics: metrics)
 
         var router = Router()
-        router.interceptor = Gateway(metrics: metrics, logger: logger).handle
+        router.interceptor = Gateway(schema: schema, metrics: metrics, logger: logger).handle
         WorkspaceRoutes(pool: pool, enqueue: enqueue, closing: closing).add(to: &router)
         SnapshotRoutes(pool: pool, enqueue: enqueue).add(to: &router)
         CurrentRoutes(pool: pool, enqueue: enqueue).add(to: &router)

@@ -1,4 +1,5 @@
 import HTTPServer
+import Migrations
 import Postgres
 import Runtime
 import RuntimeCore
@@ -8,6 +9,7 @@ struct Gateway: Sendable {
     private static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     private static let probes: Set<String> = ["/healthz", "/readyz", "/metrics"]
 
+    let schema: SchemaGuard
     let metrics: APIMetrics
     let logger: Logger
 
@@ -34,6 +36,7 @@ struct Gateway: Sendable {
 
     private func answer(_ request: Request, _ next: Router.Handler) async -> Response {
         do {
+            if request.route?.hasPrefix("/v1/") == true, !schema.hasPassed { try await checkSchema() }
             return try await next(request)
         } catch let error as APIError {
             return .problem(error, requestID: request.requestID)
@@ -49,6 +52,16 @@ struct Gateway: Sendable {
             logger.error("request failed", [.requestID: .text(request.requestID), .error: LogValue(error)])
             return .problem(APIError(hiding: error), requestID: request.requestID)
         }
+    }
+
+    /// A program that started while PostgreSQL was away serves nothing from a schema that it may not know.
+    private func checkSchema() async throws {
+        do {
+            if try await schema.check() { return }
+        } catch is SchemaGuard.Mismatch {
+            throw APIError(.internal, "the database is not at the version that this service needs", status: 503)
+        }
+        throw APIError(.internal, "the database can not be reached at the moment; try again", status: 503)
     }
 
     /// The client closed its side of the connection, or the server was told to end at once. Hardly anybody reads it.

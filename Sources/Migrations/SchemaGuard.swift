@@ -16,6 +16,8 @@ package final class SchemaGuard: Service {
 
     package init(_ pool: PostgresPool) { self.pool = pool }
 
+    package var hasPassed: Bool { state.withLock { $0.hasPassed } }
+
     /// The schema is another than this program's.
     package struct Mismatch: Error, CustomStringConvertible {
         let status: SchemaVersion.Status

@@ -66,6 +66,20 @@ import Testing
         }
     }
 
+    @Test("nothing is served from a schema that is not the right one, and everything once it is")
+    func schema() async throws {
+        let database = try await TestDatabase.makeEmpty()
+        try await TestAPI.with(dsn: database.dsn) { api in
+            let early = try await RawConnection.request("GET", "/v1/workspaces", at: api.address)
+            #expect(early.status == 503)
+            #expect(early["Retry-After"] == "1")
+            #expect(try problem(early)["detail"]?.string?.contains("version") == true)
+            #expect(try await api.get("/healthz").status == 200)
+            try await api.migrate()
+            #expect(try await api.get("/v1/workspaces").status == 200)
+        }
+    }
+
     @Test("a request that does not arrive is a problem too, wherever it stops")
     func overdue() async throws {
         try await TestAPI.with { api in

@@ -1,4 +1,5 @@
 import JSON
+import Migrations
 import Model
 import Postgres
 import Runtime
@@ -45,6 +46,12 @@ struct TestAPI: Sendable {
     }
 
     var routes: [(method: String, pattern: String)] { program.routes }
+
+    /// Where the database has no schema yet.
+    func migrate() async throws {
+        let migrations = try Migration.load(from: TestDatabase.migrationsFolder)
+        try await Migrator(pool: pool, migrations: migrations, logger: Logger(level: .error)).up()
+    }
 
     /// Shuts down the part that others wait in, as the program does first.
     func beginShutdown() { program.services.last?.shutdown() }
@@ -108,6 +115,21 @@ extension TestAPI {
                 id, wsid: wsid, fsPath: "/mnt/ws/\(wsid)/snapshots/\(id)", message: message, on: connection)
         }
         return id
+    }
+
+    /// A task that was accepted in some way.
+    func addTask(_ parameters: TaskParameters, in wsid: String = "ws-1") async throws -> String {
+        let id = UUIDv7.make()
+        let new = NewTask(
+            taskID: id, wsid: wsid, parameters: parameters, idempotencyKey: id, requestHash: "", requestID: id)
+        _ = try await pool.withConnection { connection in try Tasks.insert(new, on: connection) }
+        return id
+    }
+
+    func task(_ id: String) async throws -> TaskRecord {
+        let task = try await pool.withConnection { connection in try Tasks.get(id, on: connection) }
+        guard let task else { throw ProgramError(message: "there is no task \(id)") }
+        return task
     }
 
     func count(_ query: Query) async throws -> Int { try await pool.query(query).first?.first() ?? 0 }
