@@ -105,7 +105,11 @@ let package = Package(
         tests("Store", ["JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store", "TestSupport"]),
         tests("ExecutorRPC", ["ExecutorRPC", "GRPCTransport", "JSON", "RuntimeCore", "TestSupport"]),
         tests(
-            "API", ["API", "HTTPServer", "JSON", "Model", "Postgres", "Runtime", "RuntimeCore", "Store", "TestSupport"]),
+            "API",
+            [
+                "API", "ExecutorRPC", "HTTPServer", "JSON", "Migrations", "Model", "Postgres", "Runtime", "RuntimeCore",
+                "Store", "TestSupport", "Worker",
+            ]),
         tests(
             "Worker",
             [

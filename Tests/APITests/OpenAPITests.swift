@@ -1,3 +1,4 @@
+import ExecutorRPC
 private import Glibc
 import JSON
 import Model
@@ -7,6 +8,7 @@ import TestSupport
 import Testing
 
 @testable import API
+@testable import Worker
 
 @Suite struct OpenAPITests {
     /// …/Tests/APITests/OpenAPITests.swift
@@ -83,12 +85,12 @@ import Testing
         try await api.setState(.active)
         try await api.endTasks(of: "ws-1", as: .succeeded)
 
-        let made = try await recorder.send(
+        _ = try await recorder.send(
             "POST", "/v1/workspaces/{wsid}/snapshots", body: ["message": "m"], key: "s", ["X-Request-Id": "req-1"])
         _ = try await recorder.send("DELETE", "/v1/workspaces/{wsid}")
         try await api.endTasks(of: "ws-1", as: .succeeded)
         let snapshotID = try await api.makeSnapshot(message: "m")
-        try await pretendResults(api, of: try made.json["task_id"]?.string ?? "", snapshotID: snapshotID)
+        try await showResults(recorder, snapshotID: snapshotID)
         let ids = ["snapshot_id": snapshotID]
         for path in ["", "/current", "/snapshots", "/snapshots/{snapshot_id}"] {
             _ = try await recorder.send("GET", "/v1/workspaces/{wsid}\(path)", ids)
@@ -108,6 +110,7 @@ import Testing
             _ = try await recorder.send("GET", path, query: "?limit=1")
             _ = try await recorder.send("GET", path, query: "?cursor=x")
         }
+        try await refuse(recorder, snapshotID: snapshotID)
         try await api.endTasks(of: "ws-1", as: .succeeded)
         _ = try await recorder.send("DELETE", "/v1/workspaces/{wsid}")
         _ = try await recorder.send("POST", "/v1/workspaces/{wsid}/snapshots", key: "late")
@@ -116,19 +119,90 @@ import Testing
 
     private static let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-    /// Task rows as the worker leaves them, with everything that may be in them.
-    private static func pretendResults(_ api: TestAPI, of taskID: String, snapshotID: String) async throws {
-        let result: JSONValue = [
-            "snapshot_id": .string(snapshotID), "fs_path": "/mnt/ws/ws-1/snapshots/x", "engine": "copy", "entries": 3,
-            "receipt": ["consistency": "quiesced", "window_ms": .number(1.5), "acknowledgements": []],
+    /// Task rows as the worker leaves them, one of each operation, with everything that may be in them.
+    private static func showResults(_ recorder: Recorder, snapshotID: String) async throws {
+        let liveID = UUIDv7.make()
+        let acknowledgement = Acknowledgement(
+            sidecarID: "s", nonce: "n", method: "cgroup2", consistency: "quiesced", processes: 2, threads: 3,
+            flushedFiles: 4, freezeMilliseconds: 0.5, flushMilliseconds: 1.5, frozenAt: Timestamp.now.description,
+            held: true, oldTree: [7])
+        let receipt = Receipt(acknowledgements: [acknowledgement], consistency: "quiesced", windowMilliseconds: 1.5)
+        let set = { (receipt: Receipt?) in
+            Verdict.published(
+                .setCurrent(
+                    SetCurrentResult(
+                        currentSnapshotID: snapshotID, currentPath: "live/\(liveID)", noop: receipt == nil,
+                        receipt: receipt)))
+        }
+        let snapshot = SnapshotCreateResult(
+            snapshotID: snapshotID, fsPath: "snapshots/\(snapshotID)", engine: "copy", entries: 3, receipt: receipt)
+        let setting = TaskParameters.setCurrent(snapshotID: snapshotID, liveID: liveID, discard: false)
+        let ended: [(TaskParameters, Verdict)] = [
+            (.initWorkspace(liveID: liveID, uid: 1, gid: 2), .published(.initWorkspace(currentPath: "live/\(liveID)"))),
+            (.snapshotCreate(snapshotID: snapshotID, message: "m"), .published(.snapshotCreate(snapshot))),
+            (.snapshotDrop(snapshotID: snapshotID), .dropped(purged: true)), (setting, set(receipt)),
+            (setting, set(nil)),
         ]
-        let error = TaskError(code: "QUIESCE_BROKEN", message: "m", retryable: true, attempt: 1, details: ["a": 1])
-        let progress: JSONValue = ["phase": "cloning", "entries": 3]
-        try await api.pool.execute(
-            """
-            UPDATE wvs.tasks SET result = \(result), error = \(error), progress = \(progress), started_at = now()
-            WHERE task_id = \(taskID)
-            """)
+        for (parameters, verdict) in ended {
+            let id = try await recorder.api.addTask(parameters)
+            let task = try await recorder.api.task(id)
+            let result = try #require(verdict.result(for: task, WorkspacePaths(root: "/mnt/ws")))
+            let error = TaskError(code: "QUIESCE_BROKEN", message: "m", retryable: true, attempt: 1, details: ["a": 1])
+            let progress = Progress(phase: .cloning, entries: 3, entriesTotal: 4, frozen: true).json
+            try await recorder.api.pool.execute(
+                """
+                UPDATE wvs.tasks SET status = 'SUCCEEDED', result = \(result), error = \(error), progress = \(progress),
+                    started_at = now(), ended_at = now()
+                WHERE task_id = \(id)
+                """)
+            _ = try await recorder.send("GET", "/v1/tasks/{task_id}", ["task_id": id])
+        }
+    }
+
+    /// Every refusal that a write documents, in workspaces that are not there, not ready, and closed.
+    private static func refuse(_ recorder: Recorder, snapshotID: String) async throws {
+        let api = recorder.api
+        let path = "/v1/workspaces/{wsid}"
+        let drop = "\(path)/snapshots/{snapshot_id}"
+        let setting: JSONValue = ["snapshot_id": .string(snapshotID)]
+        let writes: [(method: String, pattern: String, body: JSONValue?)] = [
+            ("POST", "\(path)/retry-init", nil), ("POST", "\(path)/snapshots", [:]), ("DELETE", drop, nil),
+            ("POST", "\(path)/current:set", setting),
+        ]
+        for (wsid, state) in [("closed", WorkspaceState.disabled), ("early", .provisioning), ("mended", .initFailed)] {
+            try await api.makeActiveWorkspace(wsid)
+            try await api.setState(state, of: wsid)
+        }
+        for write in writes {
+            for wsid in ["nobody", "A", "closed", "early"] {
+                _ = try await recorder.send(
+                    write.method, write.pattern, ["wsid": wsid, "snapshot_id": snapshotID], body: write.body, key: "x")
+            }
+        }
+        // One key, two requests.
+        let mended = ["wsid": "mended"]
+        _ = try await recorder.send("POST", "\(path)/retry-init", mended, key: "x")
+        _ = try await recorder.send("POST", "\(path)/retry-init", mended, body: [:], key: "x")
+        for message in ["a", "b"] {
+            _ = try await recorder.send("POST", "\(path)/snapshots", body: ["message": .string(message)], key: "x")
+        }
+        let other = try await api.makeSnapshot()
+        for id in [snapshotID, other] {
+            _ = try await recorder.send("DELETE", drop, ["snapshot_id": id], key: "x")
+            _ = try await recorder.send("POST", "\(path)/current:set", body: ["snapshot_id": .string(other)], key: id)
+        }
+        for pattern in ["", "\(path)/snapshots", "\(path)/current:set"] {
+            let pattern = pattern.isEmpty ? "/v1/workspaces" : pattern
+            let large = JSONValue.string(String(repeating: "a", count: 2 << 20))
+            _ = try await recorder.send("POST", pattern, body: large, key: "x")
+            _ = try await recorder.send("POST", pattern, body: "text", key: "x", ["Content-Type": "text/plain"])
+        }
+        for wsid in ["nobody", "A"] { _ = try await recorder.send("DELETE", path, ["wsid": wsid]) }
+        for task in [UUIDv7.make(), "A"] {
+            _ = try await recorder.send("GET", "/v1/tasks/{task_id}", ["task_id": task])
+            _ = try await recorder.send("POST", "/v1/tasks/{task_id}:cancel", ["task_id": task])
+        }
+        _ = try await recorder.send("GET", "\(path)/snapshots", query: "?limit=0")
     }
 }
 

@@ -47,7 +47,8 @@ class Check:
             yield from self.exchange(exchange)
         for route, operation in self.operations.items():
             for status in operation["responses"]:
-                if status.startswith("2") and not any(
+                # The rest needs a service that is broken.
+                if status not in ("500", "503", "default") and not any(
                     (one["method"], one["pattern"], str(one["status"])) == (*route, status) for one in exchanges
                 ):
                     yield f"never seen: {route} {status}"

@@ -1166,7 +1166,9 @@ components:
                 code: WVS_BAD_REQUEST
                 request_id: req-1
     Unavailable:
-      description: The database can not be reached, or the service is shutting down; try again (WVS_INTERNAL).
+      description: >-
+        The database can not be reached, what the request changes stays locked, or the service is starting or shutting down; try again
+        (WVS_INTERNAL).
       headers:
         Retry-After:
           description: seconds
@@ -1411,32 +1413,173 @@ components:
             traceparent: {type: string}
         progress:
           description: of a running attempt, from time to time
-          type: [object, "null"]
-        result:
-          description: of a task that succeeded
           anyOf:
-            - $ref: "#/components/schemas/TaskResult"
+            - $ref: "#/components/schemas/Progress"
+            - type: "null"
+        result:
+          description: of a task that succeeded, that of its operation
+          anyOf:
+            - $ref: "#/components/schemas/InitResult"
+            - $ref: "#/components/schemas/SnapshotResult"
+            - $ref: "#/components/schemas/DropResult"
+            - $ref: "#/components/schemas/SetCurrentResult"
             - type: "null"
         error:
           description: of the last attempt that failed
           anyOf:
             - $ref: "#/components/schemas/TaskError"
             - type: "null"
-    TaskResult:
+      allOf:
+        - if:
+            properties: {op: {const: init_workspace}}
+          then:
+            properties:
+              result:
+                anyOf: [{$ref: "#/components/schemas/InitResult"}, {type: "null"}]
+        - if:
+            properties: {op: {const: snapshot_create}}
+          then:
+            properties:
+              result:
+                anyOf: [{$ref: "#/components/schemas/SnapshotResult"}, {type: "null"}]
+        - if:
+            properties: {op: {const: snapshot_drop}}
+          then:
+            properties:
+              result:
+                anyOf: [{$ref: "#/components/schemas/DropResult"}, {type: "null"}]
+        - if:
+            properties: {op: {const: set_current}}
+          then:
+            properties:
+              result:
+                anyOf: [{$ref: "#/components/schemas/SetCurrentResult"}, {type: "null"}]
+    InitResult:
+      description: of init_workspace
       type: object
+      additionalProperties: false
+      required: [current_path]
+      properties:
+        current_path:
+          description: the live tree, as agents see it
+          type: string
+    SnapshotResult:
+      description: of snapshot_create
+      type: object
+      additionalProperties: false
+      required: [snapshot_id, fs_path, engine, entries, receipt]
       properties:
         snapshot_id: {$ref: "#/components/schemas/Uuid"}
-        fs_path: {type: string}
-        engine: {type: string}
-        entries: {type: integer, minimum: 0}
+        fs_path:
+          description: as agents see it
+          type: string
+        engine:
+          description: how it was cloned, such as `reflink`
+          type: string
+        entries:
+          description: files, folders and whatever else was cloned
+          type: integer
+          minimum: 0
+        receipt: {$ref: "#/components/schemas/Receipt"}
+    DropResult:
+      description: of snapshot_drop
+      type: object
+      additionalProperties: false
+      required: [snapshot_id]
+      properties:
+        snapshot_id: {$ref: "#/components/schemas/Uuid"}
+    SetCurrentResult:
+      description: of set_current
+      type: object
+      additionalProperties: false
+      required: [current_snapshot_id, current_path, noop, receipt]
+      properties:
         current_snapshot_id: {$ref: "#/components/schemas/Uuid"}
-        current_path: {type: string}
+        current_path:
+          description: the live tree, as agents see it
+          type: string
         noop:
           description: the snapshot was current already, nothing was cloned
           type: boolean
         receipt:
-          description: what the sidecars that froze the agent have signed for; null where nobody had to be frozen
-          type: [object, "null"]
+          description: null where nobody was frozen, as where nothing was done
+          anyOf:
+            - $ref: "#/components/schemas/Receipt"
+            - type: "null"
+    Receipt:
+      description: proof that the agent stood still
+      type: object
+      additionalProperties: false
+      required: [consistency, window_ms, acknowledgements]
+      properties:
+        consistency:
+          description: "`best_effort` where any acknowledgement is"
+          enum: [quiesced, best_effort]
+        window_ms:
+          description: from the request to freeze to the last sidecar's thaw
+          type: number
+          minimum: 0
+        acknowledgements:
+          description: one of each sidecar; none where nobody used the workspace
+          type: array
+          items: {$ref: "#/components/schemas/Acknowledgement"}
+    Acknowledgement:
+      description: one sidecar's answer to one request to freeze, in the words of the quiesce protocol
+      type: object
+      additionalProperties: false
+      required:
+        - sidecar_id
+        - nonce
+        - method
+        - consistency
+        - processes
+        - threads
+        - flushed_files
+        - freeze_ms
+        - flush_ms
+        - frozen_at
+        - held
+        - old_tree
+      properties:
+        sidecar_id: {type: string}
+        nonce: {type: string}
+        method:
+          description: "`cgroup2`, `cgroup1`, `sigstop` or `none`"
+          type: string
+        consistency: {enum: [quiesced, best_effort]}
+        processes: {type: integer, minimum: 0}
+        threads: {type: integer, minimum: 0}
+        flushed_files: {type: integer, minimum: 0}
+        freeze_ms: {type: number, minimum: 0}
+        flush_ms: {type: number, minimum: 0}
+        frozen_at:
+          description: RFC 3339, UTC
+          type: string
+        held:
+          description: the sidecar vouches that the agent stood still through the last read
+          type: boolean
+        old_tree:
+          description: after a switch, the first processes that were seen to stand in the tree that was current before
+          type: array
+          items: {type: integer, minimum: 0}
+    Progress:
+      type: object
+      additionalProperties: false
+      required: [phase, entries, entries_total, frozen]
+      properties:
+        phase:
+          description: >-
+            `preparing`, `quiescing`, `cloning`, `updating`, `switching`, `releasing`, `syncing`, `publishing` or `deleting`; later
+            releases may know more
+          type: string
+        entries: {type: integer, minimum: 0}
+        entries_total:
+          description: null where that is not known
+          type: [integer, "null"]
+          minimum: 0
+        frozen:
+          description: the agent stands still
+          type: boolean
     TaskError:
       type: object
       required: [code, message, retryable, attempt, details]
