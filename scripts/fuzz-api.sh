@@ -12,7 +12,8 @@ cd "$(dirname "$0")/.."
 . scripts/stack-lib.sh
 
 # By content: a change of the list makes a new one.
-tools=.build/tools/fuzz-$(sha256sum scripts/fuzz-requirements.txt | cut -c 1-12)
+root=$PWD
+tools=$root/.build/tools/fuzz-$(sha256sum scripts/fuzz-requirements.txt | cut -c 1-12)
 if [ ! -e "$tools/ready" ]; then
   echo "fuzz-api: installing schemathesis into $tools" >&2
   rm -rf "$tools"
@@ -36,12 +37,15 @@ checks=(
   unsupported_method allow_header_conformance ensure_resource_availability
 )
 # Not use_after_free: what is deleted here stays to be read, or goes later, with its task.
-"$tools/bin/schemathesis" --config-file scripts/fuzz-api.toml run docs/openapi.yaml --url "$API_URL" \
+# What it remembers between runs would change the requests of a seed, and litter the checkout.
+cd "$dir"
+"$tools/bin/schemathesis" --config-file "$root/scripts/fuzz-api.toml" run "$root/docs/openapi.yaml" --url "$API_URL" \
   --phases examples,coverage,fuzzing,stateful --checks "$(IFS=,; echo "${checks[*]}")" \
   --seed "${FUZZ_SEED:-20260217}" --max-examples "${FUZZ_EXAMPLES:-30}" --continue-on-failure \
   --request-timeout 65 --suppress-health-check all "$@"
 
 # Whatever was sent, it was a client's doing: nothing of ours broke.
+cd "$root"
 if jq -e 'select(.level == "error")' "$dir/log/api.log" > "$dir/errors"; then
   echo "fuzz-api: wvs-api logged errors:" >&2
   head -n 5 "$dir/errors" >&2
