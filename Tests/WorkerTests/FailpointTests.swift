@@ -1,4 +1,5 @@
 import ExecutorRPC
+import Foundation
 import Model
 import Postgres
 import RuntimeCore
@@ -48,6 +49,21 @@ struct WorkerCrash: CustomTestStringConvertible, Sendable {
 
 /// kill -9 of wvs-worker at every point between a claim and a commit; the next worker brings everything to its end.
 @Suite struct FailpointTests {
+    @Test func `every point that the worker's source names has its scenario`() throws {
+        // …/Tests/WorkerTests/FailpointTests.swift
+        let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        var named: Set<String> = []
+        for case let file as String in try #require(FileManager.default.enumerator(atPath: "\(root)/Sources"))
+        where file.hasSuffix(".swift") {
+            let text = try String(contentsOfFile: "\(root)/Sources/\(file)", encoding: .utf8)
+            for part in text.split(separator: #"Failpoint.hit(""#, omittingEmptySubsequences: false).dropFirst() {
+                let name = String(part.prefix { $0 != "\"" })
+                if name.hasPrefix("worker.") { named.insert(name) }
+            }
+        }
+        #expect(named == Set(WorkerCrash.all.map(\.point)))
+    }
+
     @Test(arguments: WorkerCrash.all)
     func `after a kill another worker brings the task to its one end`(_ crash: WorkerCrash) async throws {
         try await Rig.with { rig in

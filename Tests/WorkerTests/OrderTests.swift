@@ -134,6 +134,8 @@ import Testing
         var options = Rig.options
         options.pollInterval = .seconds(600)
         options.idleBackoff = .seconds(600)
+        // Nothing is repeated because a busy machine renewed late.
+        options.lease = .seconds(600)
         return options
     }
 
