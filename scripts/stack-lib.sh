@@ -168,8 +168,8 @@ stack_start() {
   stack_postgres "$dir"
   WVS_DB_DSN=$DSN "$bin/wvs-migrate" up > "$dir/log/migrate.log" 2>&1 || { cat "$dir/log/migrate.log" >&2; return 1; }
 
-  stack_spawn "$dir" executor env EXECUTOR_MOUNT_PATH="$MOUNT" EXECUTOR_ENGINE="$ENGINE" EXECUTOR_GRPC_ADDR=127.0.0.1:0 \
-    EXECUTOR_METRICS_ADDR=127.0.0.1:0 WVS_WORKSPACE_ROOT="$MOUNT" "$bin/wvs-executor"
+  stack_spawn "$dir" executor env EXECUTOR_MOUNT_PATH="$MOUNT" EXECUTOR_VOLUME=any EXECUTOR_ENGINE="$ENGINE" \
+    EXECUTOR_GRPC_ADDR=127.0.0.1:0 EXECUTOR_METRICS_ADDR=127.0.0.1:0 WVS_WORKSPACE_ROOT="$MOUNT" "$bin/wvs-executor"
   stack_spawn "$dir" api env WVS_DB_DSN="$DSN" WVS_LISTEN_ADDR=127.0.0.1:"${WVS_PORT:-0}" WVS_METRICS_ADDR=127.0.0.1:0 \
     WVS_WORKSPACE_ROOT="$MOUNT" "$bin/wvs-api"
   await_program "$dir" executor grpc

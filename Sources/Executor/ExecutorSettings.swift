@@ -49,9 +49,10 @@ package struct ExecutorSettings: Sendable {
         ) { (1...64).contains($0.utf8.count) ? $0 : nil }
         mountPath = reader.string("EXECUTOR_MOUNT_PATH", default: "/ws", "folder of the workspaces")
         volume = reader.value(
-            "EXECUTOR_VOLUME", default: "any", expected: "any, mount, or a name as in the volume's .wvs-volume",
-            help: "what must be there: anything, a mount point, or the volume of that name", placeholder: .any,
-            parse: VolumeSetting.init)
+            "EXECUTOR_VOLUME", default: "auto",
+            expected: "auto, any, mount, or a name as in the volume's .wvs-volume",
+            help: "what must be there: a mount point or what was used before (auto), any folder, a mount point, or the "
+                + "volume of that name", placeholder: .auto, parse: VolumeSetting.init)
         grpcAddress = reader.address("EXECUTOR_GRPC_ADDR", default: "0.0.0.0:7070", "where workers call")
         metricsAddress = reader.address("EXECUTOR_METRICS_ADDR", default: "0.0.0.0:9092", "health and metrics")
         quiesceTimeout = reader.duration("EXECUTOR_QUIESCE_TIMEOUT", default: "30s", "longest wait for FROZEN")

@@ -73,7 +73,7 @@ class Chaos:
             executor = stack.start(
                 f"executor{number}", [f"{options.bin}/wvs-executor"],
                 {
-                    "EXECUTOR_ID": f"executor-{number}", "EXECUTOR_MOUNT_PATH": options.mount,
+                    "EXECUTOR_ID": f"executor-{number}", "EXECUTOR_MOUNT_PATH": options.mount, "EXECUTOR_VOLUME": "any",
                     "EXECUTOR_ENGINE": options.engine, "EXECUTOR_GRPC_ADDR": address,
                     "EXECUTOR_METRICS_ADDR": "127.0.0.1:0", "WVS_WORKSPACE_ROOT": options.mount,
                     # Rollbacks come faster here than an agent takes a step: its tree is not to be removed below it.

@@ -11,7 +11,7 @@ final class Mount: Sendable {
     private let owner: Ownership
     private let taken = Mutex<Volume?>(nil)
 
-    init(path: String, setting: VolumeSetting = .any, owner: Ownership = .own) {
+    init(path: String, setting: VolumeSetting, owner: Ownership = .own) {
         self.path = path
         self.setting = setting
         self.owner = owner
@@ -41,6 +41,12 @@ final class Mount: Sendable {
             throw WrongVolume(path: path, reason: "is no mount point, and EXECUTOR_VOLUME asks for one")
         }
         let present = try Volume.name(in: directory)
+        if setting == .auto, !place.isMountRoot, present == nil {
+            throw WrongVolume(
+                path: path,
+                reason: "is no mount point and has no \(Volume.marker), as where a file system is not mounted; "
+                    + "to work in a plain folder set EXECUTOR_VOLUME=any")
+        }
         let before = taken.withLock { $0?.name }
         if let wanted = setting.name ?? before, present != wanted {
             let found = present.map { "is volume \($0)" } ?? "has no \(Volume.marker)"

@@ -5,15 +5,18 @@ import RuntimeCore
 
 /// `EXECUTOR_VOLUME`: how the right volume is known.
 package enum VolumeSetting: Equatable, Sendable {
+    /// A mount point, or a folder that has a volume's name already: a file system that is not mounted leaves neither.
+    case auto
     /// Whatever is there when the executor first looks, a plain folder too.
     case any
-    /// The same, but it must be a mount point.
+    /// A mount point.
     case mount
     /// Only the volume with this name.
     case named(String)
 
     package init?(_ text: String) {
         switch text {
+        case "auto": self = .auto
         case "any": self = .any
         case "mount": self = .mount
         case _ where Volume.isName(text): self = .named(text)

@@ -209,6 +209,7 @@ package final class TestStack: Sendable {
         switch name {
         case "wvs-executor":
             environment["EXECUTOR_MOUNT_PATH"] = mount
+            environment["EXECUTOR_VOLUME"] = "any"
             environment["EXECUTOR_ENGINE"] = options.engine
             environment["EXECUTOR_GRPC_ADDR"] = state.withLock { $0.executorAddress }
             environment["EXECUTOR_METRICS_ADDR"] = "127.0.0.1:0"

@@ -41,6 +41,32 @@ import Testing
         #expect(try String(contentsOfFile: "\(scratch.path)/.wvs-volume", encoding: .utf8) == name)
     }
 
+    @Test func aFolderThatMayBeAnEmptyMountPointIsNotTakenForAVolumeUnlessThatIsAskedFor() async throws {
+        let scratch = try ScratchMount()
+        let unready = try await Rig(on: scratch, settings: ["EXECUTOR_VOLUME": "auto"])
+        #expect(unready.recovery.obstacle?.contains("EXECUTOR_VOLUME=any") == true)
+        #expect(try await unready.execute(creation, fence: 1).failure?.retryable == true)
+        #expect(try scratch.tree().isEmpty, "nothing is made where the volume is missing")
+        #expect(try await Rig(on: scratch, settings: ["EXECUTOR_VOLUME": "any"]).recovery.obstacle == nil)
+        #expect(try await Rig(on: scratch, settings: ["EXECUTOR_VOLUME": "auto"]).recovery.obstacle == nil)
+    }
+
+    @Test(.enabled(if: ScratchFileSystem.canMount, "mounting takes root"))
+    func aMountPointIsTakenAndMissedOnceItIsNotMounted() async throws {
+        try await ScratchFileSystem.with(.tmpfs, megabytes: 16) { fileSystem in
+            let scratch = ScratchMount(at: fileSystem.path)
+            let first = try await Rig(on: scratch, settings: ["EXECUTOR_VOLUME": "auto"])
+            #expect(try await first.execute(creation, fence: 1).failure == nil)
+            first.trash.drain()
+            try await unmount(fileSystem.path)
+            let second = try await Rig(on: scratch, settings: ["EXECUTOR_VOLUME": "auto"])
+            #expect(second.recovery.obstacle?.contains("is no mount point") == true)
+            #expect(try await second.execute(creation, fence: 2).failure != nil)
+            #expect(try scratch.tree().isEmpty)
+            try await Command.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", fileSystem.path])
+        }
+    }
+
     @Test func aFolderIsNotEnoughWhereAMountPointIsAskedFor() async throws {
         let rig = try await Rig(settings: ["EXECUTOR_VOLUME": "mount"])
         #expect(rig.recovery.obstacle?.contains("is no mount point") == true)

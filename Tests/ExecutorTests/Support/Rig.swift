@@ -28,7 +28,8 @@ final class Rig: Sendable {
         var reader = SettingsReader(
             program: "test", summary: "",
             environment: [
-                "EXECUTOR_MOUNT_PATH": scratch.path, "EXECUTOR_QUIESCE_TIMEOUT": "30s", "EXECUTOR_ID": UUIDv7.make(),
+                "EXECUTOR_MOUNT_PATH": scratch.path, "EXECUTOR_VOLUME": "any", "EXECUTOR_QUIESCE_TIMEOUT": "30s",
+                "EXECUTOR_ID": UUIDv7.make(),
             ].merging(settings) { $1 }, arguments: [])
         let settings = ExecutorSettings(&reader)
         try reader.finish()
