@@ -1,4 +1,5 @@
 import FoundationEssentials
+private import Runtime
 import RuntimeCore
 
 /// `snapshots/<id>.json`: what a snapshot is. Outside the payload, so that no agent can forge it and no clone copies it.
@@ -36,6 +37,10 @@ struct LiveOrigin: Codable, Equatable, Sendable {
     let snapshotID: String?
     /// The live tree that was current before; nil for the first.
     let previous: String?
+    /// The id that the task asked for, where a tree of that name was there already; else nil.
+    var requestedID: String?
+    /// The tree that the workspace began with, whose record may be gone by now; nil where that is not known.
+    var first: String?
     let taskID: String
     let requestID: String
     let fence: UInt64
@@ -46,16 +51,25 @@ struct LiveOrigin: Codable, Equatable, Sendable {
     var receipt: ReceiptRecord?
 
     enum CodingKeys: String, CodingKey {
-        case version, previous, fence, engine, receipt
+        case version, previous, first, fence, engine, receipt
         case liveID = "live_id"
+        case requestedID = "requested_id"
         case snapshotID = "snapshot_id"
         case taskID = "task_id"
         case requestID = "request_id"
         case createdAt = "created_at"
     }
+
+    /// The tree that the workspace began with, as far as this record knows.
+    var beginning: String? { first ?? (previous == nil ? liveID : nil) }
 }
 
 extension Directory {
+    /// The ids of what is below `live`: of trees, of records without a tree.
+    func liveIDs() throws(SystemError) -> Set<String> {
+        Set(try names().map { $0.hasSuffix(".json") ? String($0.dropLast(5)) : $0 }.filter(UUIDv7.isValid))
+    }
+
     /// Reads a record; nil where there is none. One that cannot be read, or is not the expected one, is an error.
     func readRecord<Record: Decodable>(_ name: String, as type: Record.Type, matching isExpected: (Record) -> Bool)
         throws -> Record?

@@ -33,6 +33,9 @@ struct WorkspaceFolder: Sendable {
 
     var fence: FenceFile { FenceFile(in: control) }
 
+    /// Of a live tree, relative to the workspace: what `current` points at.
+    static func path(ofLive id: String) -> String { "\(liveName)/\(id)" }
+
     /// The id of the live tree that `current` points at.
     func currentLiveID() throws -> String {
         let target: String?
@@ -52,6 +55,23 @@ struct WorkspaceFolder: Sendable {
     /// The record of a live tree; nil where there is none.
     func origin(of liveID: String) throws -> LiveOrigin? {
         try live.readRecord(Names.record(liveID), as: LiveOrigin.self, matching: { $0.liveID == liveID })
+    }
+
+    /// The live trees that came before `current` and have a record or a tree, from the nearest to the oldest.
+    func predecessors() throws -> [String] {
+        let currentID = try currentLiveID()
+        var chain: [String] = []
+        var origin = try origin(of: currentID)
+        while let id = origin?.previous, id != currentID, !chain.contains(id) {
+            chain.append(id)
+            origin = try self.origin(of: id)
+        }
+        return chain
+    }
+
+    /// Whether this is the tree that the workspace began with.
+    func began(with liveID: String) throws -> Bool {
+        try origin(of: currentLiveID())?.beginning == liveID || predecessors().contains(liveID)
     }
 
     /// The manifest of a published snapshot; nil where neither snapshot nor manifest is there.

@@ -1,5 +1,6 @@
 import ExecutorRPC
 import Quiesce
+private import Runtime
 import RuntimeCore
 
 /// set_current: clone the snapshot while the agent works, then freeze it only for the moment in which `current` moves.
@@ -11,21 +12,19 @@ struct CurrentSwitch: WorkspaceOperation {
     let context: OperationContext
     let folder: WorkspaceFolder
 
-    private var staging: Staging { Staging(folder: folder.live, id: liveID, fence: attempt.fence) }
     private var link: String { StagedName.link(fence: attempt.fence).text }
-    private var path: String { "\(WorkspaceFolder.liveName)/\(liveID)" }
 
     /// `current` decides, never the database: it points at this task's tree, or at one that came from the same snapshot.
     func published() throws -> TaskResult? {
         let currentID = try folder.currentLiveID()
         let origin = readOrigin(of: currentID)
-        if currentID == liveID {
+        if currentID == liveID || origin?.requestedID == liveID {
             // Whoever switched may have died before this.
             try OutcomeUnknown.guarding { try folder.root.sync() }
-            return result(path: path, noop: false, receipt: origin?.receipt)
+            return result(currentID, noop: false, receipt: origin?.receipt)
         }
         guard !discard, origin?.snapshotID == snapshotID else { return nil }
-        return result(path: "\(WorkspaceFolder.liveName)/\(currentID)", noop: true, receipt: nil)
+        return result(currentID, noop: true, receipt: nil)
     }
 
     /// What cannot be read says nothing: no receipt, and no reason to do nothing.
@@ -43,10 +42,11 @@ struct CurrentSwitch: WorkspaceOperation {
         guard let manifest = try folder.manifest(of: snapshotID) else {
             throw TaskFailure(code: .notFound, message: "snapshot \(snapshotID) does not exist", retryable: false)
         }
+        let staging = Staging(folder: folder.live, id: try freeID(), fence: attempt.fence)
         do {
-            let origin = try stageLive(manifest)
-            let receipt = try switchCurrent()
-            return try OutcomeUnknown.guarding { try conclude(origin, receipt) }
+            let origin = try stageLive(manifest, staging)
+            let receipt = try switchCurrent(staging)
+            return try OutcomeUnknown.guarding { try conclude(origin, receipt, staging) }
         } catch let unknown as OutcomeUnknown {
             throw unknown
         } catch {
@@ -58,18 +58,30 @@ struct CurrentSwitch: WorkspaceOperation {
         }
     }
 
-    /// A live tree whose attempt died just before it became current. (The predecessor of `current` once was.)
+    /// Live trees whose attempts died just before they became current.
     func removeRemains() throws {
-        guard try folder.live.exists(liveID) else { return }
         let currentID = try folder.currentLiveID()
-        guard currentID != liveID, try folder.origin(of: currentID)?.previous != liveID else { return }
-        try folder.fence.check(attempt.fence)
-        try folder.live.moveToTrash(liveID)
-        try folder.live.unlink(Names.record(liveID))
+        let remains = try folder.live.liveIDs().filter { id in
+            id != currentID && (id == liveID || readOrigin(of: id)?.requestedID == liveID)
+        }
+        guard !remains.isEmpty else { return }
+        // One that once was current is no such thing: the database has been set back to before this task.
+        let predecessors = try folder.predecessors()
+        for id in remains where !predecessors.contains(id) {
+            try folder.fence.check(attempt.fence)
+            try folder.live.moveToTrash(id)
+            try folder.live.unlink(Names.record(id))
+        }
+    }
+
+    /// The id that was asked for; another one where that is a predecessor of `current`, in which processes may still stand.
+    private func freeID() throws -> String {
+        let isTaken = try folder.live.exists(liveID) || folder.live.exists(Names.record(liveID))
+        return isTaken ? UUIDv7.make() : liveID
     }
 
     /// Builds the new tree, complete and durable, before anybody is frozen.
-    private func stageLive(_ manifest: SnapshotManifest) throws -> LiveOrigin {
+    private func stageLive(_ manifest: SnapshotManifest, _ staging: Staging) throws -> LiveOrigin {
         let treeClone = try TreeClone(
             of: TreeClone.Place(folder: folder.snapshots, name: snapshotID), as: .live,
             TreeClone.Place(folder: folder.live, name: staging.tree), op: "set_current", attempt: attempt,
@@ -79,23 +91,28 @@ struct CurrentSwitch: WorkspaceOperation {
         let clone = try treeClone.complete(
             counted ?? CloneSummary(entries: Int(clamping: manifest.entries), bytes: Int64(clamping: manifest.bytes)))
         Failpoint.hit("executor.set.after_clone")
-        let origin = LiveOrigin(
-            liveID: liveID, snapshotID: snapshotID, previous: try folder.currentLiveID(), taskID: attempt.taskID,
-            requestID: attempt.requestID, fence: attempt.fence, engine: clone.engine,
-            createdAt: Timestamp.now.description)
+        let origin = try origin(of: staging.id, engine: clone.engine)
         try staging.createRecord(origin, owner: context.settings.control)
-        try folder.root.makeLink(link, to: path)
+        try folder.root.makeLink(link, to: WorkspaceFolder.path(ofLive: staging.id))
         attempt.progress.enter(.syncing)
         if !treeClone.isDurable { try staging.sync(attempt.cancellation) }
         Failpoint.hit("executor.set.after_sync")
         return origin
     }
 
+    private func origin(of id: String, engine: String) throws -> LiveOrigin {
+        let previous = try folder.currentLiveID()
+        return LiveOrigin(
+            liveID: id, snapshotID: snapshotID, previous: previous, requestedID: id == liveID ? nil : liveID,
+            first: readOrigin(of: previous)?.beginning, taskID: attempt.taskID, requestID: attempt.requestID,
+            fence: attempt.fence, engine: engine, createdAt: Timestamp.now.description)
+    }
+
     /// Moves `current` while the agents stand still: the commit point. Everything exists by now, so that only a look at the
     /// fence and three renames happen within the freeze.
-    private func switchCurrent() throws -> ReceiptRecord? {
+    private func switchCurrent(_ staging: Staging) throws -> ReceiptRecord? {
         let freezing = AgentFreeze(attempt: attempt, context: context, folder: folder, op: "set_current")
-        let receipt = try freezing.switching(to: path) {
+        let receipt = try freezing.switching(to: WorkspaceFolder.path(ofLive: staging.id)) {
             Failpoint.hit("executor.set.after_freeze")
             attempt.progress.enter(.switching)
             try attempt.cancellation.check()
@@ -109,30 +126,31 @@ struct CurrentSwitch: WorkspaceOperation {
         return receipt.map(ReceiptRecord.init)
     }
 
-    private func conclude(_ origin: LiveOrigin, _ receipt: ReceiptRecord?) throws -> TaskResult {
+    private func conclude(_ origin: LiveOrigin, _ receipt: ReceiptRecord?, _ staging: Staging) throws -> TaskResult {
         try folder.live.sync()
         try folder.root.sync()
-        if let receipt { record(receipt, in: origin) }
+        if let receipt { record(receipt, in: origin, staging) }
         LiveRetention(folder: folder, keep: context.settings.liveRetention, logger: attempt.logger).apply()
         context.trash.collect(.live(wsid: attempt.wsid))
-        return result(path: path, noop: false, receipt: receipt)
+        return result(staging.id, noop: false, receipt: receipt)
     }
 
     /// For a repeated call, which answers from the tree. The switch stands whether or not this succeeds.
-    private func record(_ receipt: ReceiptRecord, in origin: LiveOrigin) {
+    private func record(_ receipt: ReceiptRecord, in origin: LiveOrigin, _ staging: Staging) {
         var origin = origin
         origin.receipt = receipt
         do {
             try staging.createRecord(origin, owner: context.settings.control)
             try staging.replaceRecord()
         } catch {
-            attempt.logger.warn("receipt not recorded", [.liveID: .text(liveID), .error: LogValue(error)])
+            attempt.logger.warn("receipt not recorded", [.liveID: .text(staging.id), .error: LogValue(error)])
         }
     }
 
-    private func result(path: String, noop: Bool, receipt: ReceiptRecord?) -> TaskResult {
+    private func result(_ currentID: String, noop: Bool, receipt: ReceiptRecord?) -> TaskResult {
         .setCurrent(
             SetCurrentResult(
-                currentSnapshotID: snapshotID, currentPath: path, noop: noop, receipt: receipt?.message))
+                currentSnapshotID: snapshotID, currentPath: WorkspaceFolder.path(ofLive: currentID), noop: noop,
+                receipt: receipt?.message))
     }
 }

@@ -13,23 +13,12 @@ struct LiveRetention {
     func apply() {
         do {
             // Oldest first, tree before record: where this ends halfway, the records still lead to what is left.
-            for liveID in try predecessors().dropFirst(keep).reversed() {
+            for liveID in try folder.predecessors().dropFirst(keep).reversed() {
                 try folder.live.moveToTrash(liveID)
                 try folder.live.unlink(Names.record(liveID))
             }
         } catch {
             logger.warn("previous live trees not removed", [.error: LogValue(error)])
         }
-    }
-
-    /// From the nearest to the oldest that has a record or a tree.
-    private func predecessors() throws -> [String] {
-        var chain: [String] = []
-        var origin = try folder.origin(of: folder.currentLiveID())
-        while let id = origin?.previous, !chain.contains(id) {
-            chain.append(id)
-            origin = try folder.origin(of: id)
-        }
-        return chain
     }
 }

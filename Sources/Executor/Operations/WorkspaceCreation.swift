@@ -36,7 +36,7 @@ struct WorkspaceCreation {
         }
         return try OutcomeUnknown.guarding {
             Failpoint.hit("executor.init.after_publish")
-            return try conclude(mount)
+            return try conclude(mount, liveID)
         }
     }
 
@@ -47,18 +47,20 @@ struct WorkspaceCreation {
         return try adopt(mount, durable: true)
     }
 
-    /// Takes over what is there already, if this task made it; nil where nothing is.
+    /// Takes over what is there already, if this task made it; nil where nothing is. It may have gone on since: a database that
+    /// was set back knows nothing of that.
     private func adopt(_ mount: Directory, durable: Bool) throws -> TaskResult? {
         guard let folder = try WorkspaceFolder(mount: mount, wsid: attempt.wsid) else { return nil }
         if try folder.takeOver(fence: attempt.fence, durable: durable) {
             context.trash.collect(workspace: attempt.wsid)
         }
-        guard try folder.currentLiveID() == liveID else {
+        let currentID = try folder.currentLiveID()
+        guard try currentID == liveID || folder.began(with: liveID) else {
             throw TaskFailure(
                 code: .executorError, message: "workspace \(attempt.wsid) exists and is not of this task",
                 retryable: false)
         }
-        return try OutcomeUnknown.guarding { try conclude(mount) }
+        return try OutcomeUnknown.guarding { try conclude(mount, currentID) }
     }
 
     private func takeOver(_ mount: Directory, durable: Bool) throws -> Nursery {
@@ -86,7 +88,7 @@ struct WorkspaceCreation {
         try withExtendedLifetime(folder) {
             try FreezeCoordinator.prepare(controlDirectory: folder.raw, owner: (control.uid, control.gid))
         }
-        try root.makeLink(WorkspaceFolder.currentName, to: "\(WorkspaceFolder.liveName)/\(liveID)")
+        try root.makeLink(WorkspaceFolder.currentName, to: WorkspaceFolder.path(ofLive: liveID))
         Failpoint.hit("executor.init.after_build")
         attempt.progress.enter(.syncing)
         try nursery.place.syncTree(name, attempt.cancellation)
@@ -95,9 +97,9 @@ struct WorkspaceCreation {
         Failpoint.hit("executor.init.before_publish")
     }
 
-    private func conclude(_ mount: Directory) throws -> TaskResult {
+    private func conclude(_ mount: Directory, _ currentID: String) throws -> TaskResult {
         try mount.sync()
         context.trash.collect(.nursery(wsid: attempt.wsid))
-        return .initWorkspace(currentPath: "\(WorkspaceFolder.liveName)/\(liveID)")
+        return .initWorkspace(currentPath: WorkspaceFolder.path(ofLive: currentID))
     }
 }

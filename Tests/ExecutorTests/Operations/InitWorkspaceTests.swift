@@ -66,6 +66,28 @@ import Testing
         #expect(try rig.names("live").contains(Ids.live))
     }
 
+    /// A database that was set back to before the task ended, when the workspace has gone on since.
+    @Test func aWorkspaceThatBeganWithThisTaskIsAdoptedHoweverFarItHasGone() async throws {
+        let rig = try await Rig(settings: ["EXECUTOR_LIVE_RETENTION": "0"])
+        let sidecar = try await rig.makeSnapshot()
+        for step in 1...3 {
+            let live = "01890000-0000-7000-8000-0000000000d\(step)"
+            _ = try await rig.execute(
+                .setCurrent(snapshotID: Ids.snapshot, liveID: live, discard: true), fence: UInt64(10 * step + 2))
+            let path = "live/\(live)"
+            #expect(
+                try await rig.settle(operation, fence: UInt64(10 * step + 3))
+                    == .published(.initWorkspace(currentPath: path)))
+            #expect(
+                try await rig.execute(operation, fence: UInt64(10 * step + 4))
+                    == .result(.initWorkspace(currentPath: path)))
+        }
+        #expect(
+            try await rig.execute(.initWorkspace(liveID: Self.other, owner: nil), fence: 99).failure?.retryable == false
+        )
+        try await sidecar.stop()
+    }
+
     @Test func aFolderThatIsNoWorkspaceIsLeftAlone() async throws {
         let rig = try await Rig()
         try rig.scratch.write("x", to: "ws-1-not-yet")

@@ -132,4 +132,43 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: "\(rig.scratch.path)/ws-1/current") == ["file"])
         try await sidecar.stop()
     }
+
+    /// A database that was set back to before a task runs it again, when the workspace has gone on since.
+    @Test(arguments: [1, 2]) func aTaskThatRunsAgainAfterTheFutureWasLostSwitchesOnceMore(steps: Int) async throws {
+        let rig = try await Rig(settings: ["EXECUTOR_LIVE_RETENTION": "9"])
+        let sidecar = try await rig.makeSnapshot()
+        for step in 0...steps {
+            _ = try #require(try await rig.execute(set(step, discard: true), fence: UInt64(3 + step)).current)
+            try rig.scratch.write("step \(step)", to: "ws-1/current/file")
+        }
+        let before = try rig.names("live")
+        #expect(try await rig.settle(set(0, discard: true), fence: 50) == .notPublished)
+        #expect(try rig.names("live") == before, "what was current once is not taken away")
+        let freezes = sidecar.agent.freezes
+        let again = try await rig.execute(set(0, discard: true), fence: 51)
+        let result = try #require(again.current, "\(again)")
+        let fresh = String(result.currentPath.dropFirst("live/".count))
+        #expect(!result.noop && sidecar.agent.freezes == freezes + 1 && !before.contains(fresh))
+        #expect(try rig.text("current/file") == "one" && rig.text("live/\(Self.live(0))/file") == "step 0")
+        #expect(try rig.names("live") == (before + [fresh, "\(fresh).json"]).sorted())
+        // An answer that was lost is found, and who comes next finds the way back through all of them.
+        #expect(try await rig.settle(set(0, discard: true), fence: 52) == .published(.setCurrent(result)))
+        #expect(try await rig.execute(set(0, discard: true), fence: 53) == again)
+        let folder = try #require(try WorkspaceFolder(mount: rig.scratch.root(), wsid: "ws-1"))
+        #expect(try folder.predecessors() == (0...steps).reversed().map(Self.live) + [Ids.live])
+        try await sidecar.stop()
+    }
+
+    @Test func theRemainsOfATaskThatRanAgainAreFoundUnderTheirOwnName() async throws {
+        let rig = try await Rig()
+        let sidecar = try await rig.makeSnapshot()
+        for step in 0...1 { _ = try await rig.execute(set(step, discard: true), fence: UInt64(3 + step)) }
+        let before = try rig.published()
+        let executor = try await ExecutorProcess(rig.scratch, failpoint: "executor.set.after_publish:kill")
+        _ = try? await executor.execute(set(0, discard: true), fence: 5)
+        #expect(try rig.published().count == before.count + 2)
+        #expect(try await rig.settle(set(0, discard: true), fence: 6) == .notPublished)
+        #expect(try rig.published() == before)
+        try await sidecar.stop()
+    }
 }
