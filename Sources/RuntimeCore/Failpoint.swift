@@ -44,7 +44,8 @@ package enum Failpoint {
             _ = line.withUTF8 { write(STDERR_FILENO, $0.baseAddress, $0.count) }
             switch rule.action {
             case "kill": kill(getpid(), SIGKILL)
-            case "stop": kill(getpid(), SIGSTOP)
+            // To this thread: as a signal to the process another one may take it, while this one runs on for a moment.
+            case "stop": raise(SIGSTOP)
             case "exit": _exit(86)
             default: preconditionFailure("WVS_FAILPOINT: unknown action \(rule.action); allowed: kill, stop, exit")
             }

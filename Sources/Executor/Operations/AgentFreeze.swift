@@ -22,7 +22,7 @@ struct AgentFreeze {
             return (try work.get(), receipt)
         } catch let error as QuiesceError {
             attempt.progress.setFrozen(false)
-            if case .broken(let reason) = error, case .failure(let cause) = work {
+            if case .broken(let reason) = error, case .failure(let cause) = work, !(cause is CancellationError) {
                 throw counted(QuiesceError.broken("\(reason); meanwhile: \(cause)"))
             }
             throw counted(error)
@@ -32,10 +32,12 @@ struct AgentFreeze {
     /// Freezes, runs `commit`, and thaws once the agents see that `current` is `target`. After `commit` has returned nothing
     /// here fails any more: the old tree is abandoned whether or not it was held.
     ///
+    /// - Parameter commit: asks `Freeze.check` right before the agents could see anything of it: this process may have been
+    ///   stopped past the lease.
     /// - Returns: nil where the sidecars' answers could not be had.
-    func switching(to target: String, _ commit: () throws -> Void) throws -> Quiesce.Receipt? {
+    func switching(to target: String, _ commit: (Freeze) throws -> Void) throws -> Quiesce.Receipt? {
         let freeze = try begin()
-        try releasing(freeze, commit)
+        try releasing(freeze) { try commit(freeze) }
         Failpoint.hit("executor.set.after_switch")
         attempt.progress.enter(.releasing)
         do {
@@ -92,9 +94,20 @@ struct AgentFreeze {
         do {
             return try body()
         } catch {
+            // A freeze that is found broken cancels the work: then that is the cause.
+            let cause = error is CancellationError ? breach(of: freeze) ?? error : error
             freeze.abandon()
             attempt.progress.setFrozen(false)
-            throw error
+            throw counted(cause)
+        }
+    }
+
+    private func breach(of freeze: Freeze) -> (any Error)? {
+        do {
+            try freeze.check()
+            return nil
+        } catch {
+            return error
         }
     }
 

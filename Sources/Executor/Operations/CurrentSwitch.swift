@@ -112,11 +112,12 @@ struct CurrentSwitch: WorkspaceOperation {
     /// fence and three renames happen within the freeze.
     private func switchCurrent(_ staging: Staging) throws -> ReceiptRecord? {
         let freezing = AgentFreeze(attempt: attempt, context: context, folder: folder, op: "set_current")
-        let receipt = try freezing.switching(to: WorkspaceFolder.path(ofLive: staging.id)) {
+        let receipt = try freezing.switching(to: WorkspaceFolder.path(ofLive: staging.id)) { freeze in
             Failpoint.hit("executor.set.after_freeze")
             attempt.progress.enter(.switching)
             try attempt.cancellation.check()
             let start = MonotonicTime.now
+            try freeze.check()
             try staging.publish(folder.fence)
             Failpoint.hit("executor.set.after_publish")
             try OutcomeUnknown.guarding { try folder.root.rename(link, to: WorkspaceFolder.currentName) }

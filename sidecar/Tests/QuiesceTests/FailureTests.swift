@@ -122,4 +122,28 @@ import Testing
         let sidecar = try SidecarThread(executor.scratch)
         #expect(eventually { sidecar.mayStartAgent })
     }
+
+    @Test func `an executor that was stopped for longer than its lease knows it although no sidecar is left to say so`()
+        throws
+    {
+        let start = MonotonicTime.now
+        var machine = CoordinatorMachine(
+            .init(
+                epoch: 1, taskID: "task", executor: "executor", lease: .seconds(10), policy: FreezePolicy(),
+                isOnNetwork: false), everAttached: true, timeout: .seconds(30), now: start)
+        machine.attached([.init(id: "one", isLiving: true, registration: nil)])
+        let request = machine.edit(.absent, now: start)
+        var document = try #require(request)
+        document.state = .frozen
+        document.acknowledgements["one"] = Acknowledgement(
+            nonce: "n", method: .cgroup2, consistency: .quiesced, processes: 1, threads: 1, flushedFiles: 0,
+            freezeMicroseconds: 0, flushMicroseconds: 0, frozenAt: .now)
+        _ = machine.observe(.document(document), now: start)
+        machine.attached([.init(id: "one", isLiving: true, registration: nil)])
+        #expect(machine.observe(.document(document), now: start) == .frozen)
+        #expect(machine.observe(.document(document), now: start + .milliseconds(9_999)) == .write)
+        #expect(
+            machine.observe(.document(document), now: start + .seconds(10))
+                == .failed(.broken("the lease lapsed before it was renewed")))
+    }
 }

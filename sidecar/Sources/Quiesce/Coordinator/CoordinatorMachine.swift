@@ -225,6 +225,8 @@ struct CoordinatorMachine {
                 return .failed(.broken("thawed before the resume"))
             }
         }
+        // Whoever was stopped for so long learns it here, even where no sidecar is left to say so.
+        if now >= renewed + request.lease { return .failed(.broken("the lease lapsed before it was renewed")) }
         return now >= renewed + request.lease / 3 || document == nil ? .write : .wait
     }
 

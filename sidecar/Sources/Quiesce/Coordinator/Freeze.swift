@@ -27,8 +27,8 @@ package final class Freeze {
     /// What the agents held open; `complete` only where each sidecar's list is there and whole.
     package var openFiles: OpenFiles { session.openFiles(epoch: epoch) }
 
-    /// Throws `broken` once it is known that the freeze does not hold any more, so that a long clone can stop early.
-    /// Costs a read of the control file.
+    /// Throws `broken` once it is known that the freeze does not hold any more: to be asked right before what agents must not
+    /// see happen while they run. Costs a read of the control file.
     package func check() throws(QuiesceError) {
         if case .failed(let error) = session.observe() { throw error }
     }

@@ -44,6 +44,7 @@ package struct FreezeCoordinator {
     ///   - lease: how long an agent stays frozen after the executor's last sign of life; at most 60 s.
     ///   - timeout: for all acknowledgements together. When it passes the agents are released and `timeout` is thrown; also
     ///     before, where a sidecar has died or said that it can not.
+    ///   - cancellation: of the caller's work; cancelled from here where the freeze is found broken meanwhile.
     package func freeze(
         epoch: UInt64, taskID: String, lease: Duration, timeout: Duration, cancellation: Cancellation
     ) throws(QuiesceError) -> Freeze {

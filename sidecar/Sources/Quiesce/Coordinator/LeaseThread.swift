@@ -10,6 +10,7 @@ final class LeaseThread {
     private let stopping: Cancellation
 
     /// - Parameter task: once it is cancelled the lease is left to end: a read that hangs must not keep agents frozen for ever.
+    ///   Cancelled where the freeze is found broken: what is still being read is void.
     init(_ session: FreezeSession, of task: Cancellation, logger: Logger) throws(SystemError) {
         stopping = try Cancellation()
         let work = Work(session: session, task: task, stopping: stopping, logger: logger)
@@ -60,7 +61,8 @@ final class LeaseThread {
                 do {
                     if case .failed(let reason) = try session.renew() {
                         // The caller is told by `check` and `resume`.
-                        return logger.warn("the freeze is broken", [.reason: LogValue(reason)])
+                        logger.warn("the freeze is broken", [.reason: LogValue(reason)])
+                        return task.cancel()
                     }
                 } catch {
                     logger.warn("the freeze's lease could not be renewed", [.error: LogValue(error)])
