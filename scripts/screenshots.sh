@@ -33,7 +33,7 @@ open() {
   LANG=C.UTF-8 terminal new-session -d -x "$columns" -y "$lines" \; set-option -g remain-on-exit on \; \
     respawn-pane -k "env TERM=screen-256color LANG=C.UTF-8 $*"
 }
-shot() { terminal capture-pane -e -p | grep -v '^Pane is dead' | /usr/bin/python3 scripts/render-terminal.py "$1" "$folder/$2"; }
+shot() { terminal capture-pane -e -p -N | grep -v '^Pane is dead' | /usr/bin/python3 scripts/render-terminal.py "$1" "$folder/$2"; }
 # shows PATTERN: the terminal does, within a minute.
 shows() {
   local tries=0

@@ -89,6 +89,17 @@ import Testing
         }
     }
 
+    @Test(arguments: [80, 40]) func aQuestionShowsThatItIsOne(width: Int) {
+        var sight = sight
+        sight.snapshots = [["snapshot_id": "01a229d1-24c4-7630-a9ab-a0a1ea98a66e"]]
+        var model = TopModel()
+        model.receive(sight)
+        _ = model.press(.character("d"))
+        let question = TopScreen(model: model, width: width, height: 24).lines.last?.map(\.text).joined() ?? ""
+        #expect(question.contains("y/N") && question.contains("drop snapshot 01a229d1"), "\(question)")
+        #expect(question.hasSuffix("y/N") == (width == 80))
+    }
+
     @Test func theScreenSaysWhatTheServerSaid() {
         let text = TopScreen(model: model(), width: 80, height: 24).lines.map { $0.map(\.text).joined() }
         #expect(text[0].contains("2 workspaces"))

@@ -189,7 +189,10 @@ struct TopScreen {
     private var bottomLine: [Span] {
         switch model.mode {
         case .confirming(let action):
-            return clipped([Span(text: "\(action.sentence)? y/N", style: [.reverse, .bold])])
+            // What is asked stays in sight, also where the whole sentence has no room.
+            let sentence = "\(action.sentence)? y/N"
+            let question = columns(sentence) <= width ? sentence : "y/N? \(action.sentence)"
+            return clipped([Span(text: question, style: [.reverse, .bold])])
         case .typing(let question, let text):
             return clipped([Span(text: "\(question.prompt): ", style: .bold), Span(text: text + "▏")])
         case .filtering:
