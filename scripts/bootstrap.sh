@@ -54,16 +54,8 @@ done
 readonly how_to_get_swift="Download the Debian 12 toolchain from https://www.swift.org/install/linux/, unpack it to /opt/swift and
   put /opt/swift/usr/bin into PATH."
 
-check_swift() {
-  local version
-  command -v swift > /dev/null 2>&1 || fail "Swift 6.2 or newer is needed and is not a Debian package.
+command -v swift > /dev/null 2>&1 || fail "Swift 6.2 or newer is needed and is not a Debian package.
   $how_to_get_swift"
-  version=$(swift --version 2> /dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
-  [ "$(printf '%s\n' 6.2 "${version:-0}" | sort -V | head -n 1)" = 6.2 ] ||
-    fail "Swift 6.2 or newer is needed; $(command -v swift) is ${version:-of no version that it tells}.
-  $how_to_get_swift"
-}
-check_swift
 
 command -v dpkg-query >/dev/null 2>&1 ||
   fail "this script knows Debian's packages only; install their equivalents: ${packages[*]}"
@@ -111,12 +103,13 @@ which keeps their services from starting and runs
   disable_services "${missing[@]}"
 }
 
-# Nor are they to start with the machine.
+# Nor are they to start with the machine. Done as `systemctl disable` does it, which a container lacks.
 disable_services() {
-  command -v systemctl > /dev/null 2>&1 || return 0
   local package
   for package; do
-    case $package in victoria-metrics | prometheus | redis-server) systemctl disable --quiet "$package.service" || true ;; esac
+    case $package in
+      victoria-metrics | prometheus | redis-server) rm -f /etc/systemd/system/*.wants/"$package.service" ;;
+    esac
   done
 }
 
@@ -145,5 +138,16 @@ install_juicefs() {
   rm -rf "$folder"
 }
 
+# After the packages, some of which Swift needs itself.
+check_swift() {
+  local output version
+  output=$(swift --version 2>&1) || fail "$(command -v swift) does not run: ${output%%$'\n'*}"
+  version=$(sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' <<< "$output" | head -n 1)
+  [ "$(printf '%s\n' 6.2 "${version:-0}" | sort -V | head -n 1)" = 6.2 ] ||
+    fail "Swift 6.2 or newer is needed; $(command -v swift) is ${version:-of no version that it tells}.
+  $how_to_get_swift"
+}
+
 install_packages
+check_swift
 [ -z "$tests" ] || install_juicefs

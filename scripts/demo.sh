@@ -46,6 +46,7 @@ finish() {
   if [ "$status" != 0 ] && [ "$status" != 130 ] && [ "$failures" = 0 ] && [ -d "$dir/log" ]; then
     printf '\n%sThe demo broke off. What the programs logged last:%s\n' "$red" "$off" >&2
     for log in "$dir"/log/*.log; do
+      [ -e "$log" ] || continue
       printf -- '-- %s\n' "$(basename "$log")" >&2
       tail -n 3 "$log" >&2
     done
