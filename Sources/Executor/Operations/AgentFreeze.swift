@@ -80,8 +80,8 @@ struct AgentFreeze {
         let start = MonotonicTime.now
         do {
             let freeze = try coordinator.freeze(
-                epoch: attempt.fence, taskID: attempt.taskID, lease: settings.freezeLease,
-                timeout: settings.quiesceTimeout, cancellation: attempt.cancellation)
+                epoch: attempt.fence, taskID: attempt.taskID, requestID: attempt.requestID,
+                lease: settings.freezeLease, timeout: settings.quiesceTimeout, cancellation: attempt.cancellation)
             context.metrics.quiesceWait.observe(MonotonicTime.now - start)
             attempt.progress.setFrozen(true)
             return freeze

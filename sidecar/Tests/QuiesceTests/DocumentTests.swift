@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test func `there are vectors of both kinds`() {
-        #expect(Self.names.filter { $0.hasPrefix("valid-") }.count == 5)
+        #expect(Self.names.filter { $0.hasPrefix("valid-") }.count == 6)
         #expect(Self.names.filter { $0.hasPrefix("invalid-") }.count == 14)
     }
 
@@ -33,6 +33,7 @@ import Testing
             oldTree: Array(repeating: 4_194_304, count: Acknowledgement.oldTreeLimit))
         return ControlDocument(
             sequence: .max, state: .requestResume, epoch: .max, taskID: String(repeating: "t", count: 64),
+            requestID: String(repeating: "r", count: 64),
             leaseMilliseconds: 60_000, leaseSequence: .max, executor: String(repeating: "e", count: 64), expects: ids,
             acknowledgements: Dictionary(uniqueKeysWithValues: ids.map { ($0, acknowledgement) }),
             expectCurrent: "live/" + String(repeating: "a", count: 36),

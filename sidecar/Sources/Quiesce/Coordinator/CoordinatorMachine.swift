@@ -21,6 +21,7 @@ struct CoordinatorMachine {
     struct Request {
         let epoch: UInt64
         let taskID: String
+        var requestID: String?
         let executor: String
         let lease: Duration
         let policy: FreezePolicy
@@ -274,7 +275,8 @@ struct CoordinatorMachine {
 
     private var blank: ControlDocument {
         ControlDocument(
-            epoch: request.epoch, taskID: request.taskID, leaseMilliseconds: request.lease.wholeMilliseconds,
+            epoch: request.epoch, taskID: request.taskID, requestID: request.requestID,
+            leaseMilliseconds: request.lease.wholeMilliseconds,
             executor: request.executor, expects: expects)
     }
 

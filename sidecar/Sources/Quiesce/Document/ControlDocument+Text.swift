@@ -23,7 +23,8 @@ extension ControlDocument {
         self.init(
             sequence: sequence, state: try members.choice("state"),
             epoch: try members.integer("epoch", in: 0...UInt64.max),
-            taskID: try members.string("task_id", limit: 64), timestamp: try members.timestamp("timestamp"),
+            taskID: try members.string("task_id", limit: 64), requestID: try Self.requestID(&members),
+            timestamp: try members.timestamp("timestamp"),
             leaseMilliseconds: try members.integer("lease_ms", in: 0...Self.maximumLeaseMilliseconds),
             leaseSequence: try members.integer("lease_seq", in: 0...UInt64.max),
             executor: try members.string("executor", limit: 64), expects: try Self.expects(&members),
@@ -64,6 +65,7 @@ extension ControlDocument {
             writer.member("state", state.rawValue)
             writer.member("epoch", epoch)
             writer.member("task_id", taskID)
+            if let requestID { writer.member("request_id", requestID) }
             writer.member("timestamp", timestamp.description)
             writer.member("lease_ms", leaseMilliseconds)
             writer.member("lease_seq", leaseSequence)
@@ -90,6 +92,11 @@ extension ControlDocument {
             writer.member("end", sequence)
         }
         return writer.text
+    }
+
+    /// The only member that may be missing.
+    private static func requestID(_ members: inout JSONMembers) throws(Malformed) -> String? {
+        members.names.contains("request_id") ? try members.string("request_id", limit: 64) : nil
     }
 
     private static func expects(_ members: inout JSONMembers) throws(Malformed) -> [String] {

@@ -15,6 +15,8 @@ package struct ControlDocument: Equatable, Sendable {
     /// The task's fence.
     package var epoch: UInt64
     package var taskID: String
+    /// Of the request that made the task, for the log; nil where the executor does not say.
+    package var requestID: String?
     /// When it was written; for people.
     package var timestamp: Timestamp
     package var leaseMilliseconds: Int64
@@ -32,7 +34,8 @@ package struct ControlDocument: Equatable, Sendable {
 
     package init(
         sequence: UInt64 = 0, state: State = .running, epoch: UInt64 = 0, taskID: String = "",
-        timestamp: Timestamp = .now, leaseMilliseconds: Int64 = 0, leaseSequence: UInt64 = 0, executor: String = "",
+        requestID: String? = nil, timestamp: Timestamp = .now, leaseMilliseconds: Int64 = 0, leaseSequence: UInt64 = 0,
+        executor: String = "",
         expects: [String] = [], acknowledgements: [String: Acknowledgement] = [:], expectCurrent: String? = nil,
         errors: [String: String] = [:]
     ) {
@@ -40,6 +43,7 @@ package struct ControlDocument: Equatable, Sendable {
         self.state = state
         self.epoch = epoch
         self.taskID = taskID
+        self.requestID = requestID
         self.timestamp = timestamp
         self.leaseMilliseconds = leaseMilliseconds
         self.leaseSequence = leaseSequence

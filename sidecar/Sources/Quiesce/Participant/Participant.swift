@@ -228,6 +228,7 @@ package final class Participant {
             guard update.written else { return }
             let logger = logger.with(.epoch, .integer(Int64(clamping: machine.epoch)))
                 .with(.taskID, .text(lastReading.document?.taskID ?? ""))
+                .with(.requestID, .text(lastReading.document?.requestID ?? ""))
             if let error = machine.error {
                 logger.warn("the freeze does not hold", [.reason: .text(error)])
             } else if let acknowledgement = machine.acknowledgement {
