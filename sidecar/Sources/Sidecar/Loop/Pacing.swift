@@ -5,18 +5,21 @@ import RuntimeCore
 /// How long a participant may be left alone.
 struct Pacing {
     private let interval: Duration
-    private let isNoticed: Bool
 
-    /// - Parameter isNoticed: every change is told by inotify, so that nothing needs to be polled.
+    /// How often to look although inotify tells of every change: what it does not tell is found at last.
+    private static let noticedInterval = Duration.seconds(5)
+
+    /// - Parameter isNoticed: every change is told by inotify.
     init(interval: Duration, isNoticed: Bool) {
-        self.interval = interval
-        self.isNoticed = isNoticed
+        self.interval = isNoticed ? max(interval, Self.noticedInterval) : interval
     }
 
-    /// Nil for good.
-    func timeout(_ pace: Participant.Pace) -> Duration? {
+    /// While nothing is under way.
+    var idle: Duration { interval }
+
+    func timeout(_ pace: Participant.Pace) -> Duration {
         switch pace {
-        case .idle: isNoticed ? nil : interval
+        case .idle: interval
         case .within(let duration): duration
         }
     }

@@ -9,8 +9,11 @@ final class NodeProgram {
     private let logger: Logger
     private let signals: SignalDescriptor
     private let watch: ControlWatch?
-    /// Every change is told by inotify, so that nothing needs to be polled.
+    /// Every change is told by inotify.
     private var isNoticed: Bool
+    private let pacing: Pacing
+    /// When every workspace was last looked at, whatever inotify says.
+    private var swept = MonotonicTime.now
     private var seats: [String: NodeSeat] = [:]
     /// Folders that are not a whole workspace yet.
     private var isWaitingForMore = false
@@ -31,6 +34,7 @@ final class NodeProgram {
             try watch.add(root)
             isNoticed = watch.isProved(in: root)
         }
+        pacing = Pacing(interval: settings.pollInterval, isNoticed: isNoticed)
     }
 
     /// Serves until a signal ends it.
@@ -56,7 +60,9 @@ final class NodeProgram {
             if poll.isReady(0), let status = takeSignals() { return status }
             let changes = poll.isReady(1) ? watch?.changes() ?? .everything : .folders([])
             // Without a word of inotify it is the time that has passed, and everything may have changed.
-            let mayAllHaveChanged = !isNoticed || changes == .everything
+            let isSweep = swept + pacing.idle <= .now
+            let mayAllHaveChanged = !isNoticed || changes == .everything || isSweep
+            if isSweep { swept = .now }
             let hasLost = seats.values.contains { $0.isTouched(by: changes) && $0.isGone }
             if hasLost || mayAllHaveChanged || isWaitingForMore || changes.contains(root) { try discover() }
             changed = Set(
@@ -64,10 +70,10 @@ final class NodeProgram {
         }
     }
 
-    /// How long nothing needs to be looked at; nil for good.
-    private func timeout(_ pace: Duration?) -> Duration? {
+    /// How long nothing needs to be looked at.
+    private func timeout(_ pace: Duration?) -> Duration {
         if let pace { return pace }
-        return isNoticed && !isWaitingForMore ? nil : settings.pollInterval
+        return isWaitingForMore ? settings.pollInterval : max((swept + pacing.idle).remaining, .milliseconds(1))
     }
 
     /// - Returns: the shortest pace that a participant asks for; nil when all are idle.
