@@ -18,7 +18,8 @@ package enum EngineChoice: String, CaseIterable, Sendable {
     package func engine(
         mount: CInt, threads: Int, passedOver: (EngineUnusable) -> Void = { _ in }
     ) throws -> any CloneEngine {
-        try engine(mount: mount, engines: candidates(threads: threads), passedOver: passedOver)
+        try JuiceFSMount.refuseWriteback(holding: mount)
+        return try engine(mount: mount, engines: candidates(threads: threads), passedOver: passedOver)
     }
 
     func engine(

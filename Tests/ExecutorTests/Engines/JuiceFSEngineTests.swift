@@ -161,6 +161,13 @@ struct JuiceFSEngineTests {
                 try EngineChoice.auto.engine(mount: mount.raw, engines: [standIn.engine, TreeWalkEngine.copy()])
             }
             #expect(refusal?.description.contains("--writeback") == true)
+            // Whatever engine was asked for.
+            #expect(throws: EngineRefused.self) {
+                try JuiceFSMount.refuseWriteback(holding: mount.raw) { _ in JuiceFSMount(path: fileSystem.path) }
+            }
+            #expect(throws: Never.self) {
+                try JuiceFSMount.refuseWriteback(holding: mount.raw) { _ in throw JuiceFSUnusable("no JuiceFS") }
+            }
         }
     }
 

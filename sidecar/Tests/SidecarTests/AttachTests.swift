@@ -98,6 +98,30 @@ import Testing
         withExtendedLifetime(agent) {}
     }
 
+    @Test(
+        "What a sidecar and its guardian left frozen together is thawed by the next, though no state file tells of it",
+        arguments: TestCgroup.Kind.allCases)
+    func leftover(kind: TestCgroup.Kind) async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(kind, "leftover")
+        let agent = try Stranger(in: workspace.live, Self.writing, cgroup: cgroup.path)
+        defer { cgroup.setFrozen(false) }
+        let first = try await Attached(workspace, ["attach", "--cgroup", cgroup.path])
+        let freeze = try workspace.freeze(lease: .seconds(2))
+        let guardian = try #require(try Sandbox.guardian(of: first.sidecar.pid))
+        kill(guardian, SIGSTOP)
+        first.sidecar.end(SIGKILL)
+        kill(guardian, SIGKILL)
+        #expect(cgroup.isFrozen)
+        #expect(rename("\(workspace.mount)/state", "\(workspace.mount)/lost") == 0)
+        let second = try await Attached(workspace, ["attach", "--cgroup", cgroup.path])
+        #expect(await eventually { !cgroup.isFrozen })
+        #expect(throws: QuiesceError.self) { try freeze.resume() }
+        #expect(second.sidecar.lines.contains { $0.contains("continuity lost") })
+        #expect(try workspace.freeze().resume().isHeld)
+        withExtendedLifetime(agent) {}
+    }
+
     @Test("A process is frozen with its descendants, also those that lose their parent; nobody else is")
     func tree() async throws {
         let workspace = try TestWorkspace()

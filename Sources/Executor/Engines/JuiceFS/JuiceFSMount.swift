@@ -63,6 +63,15 @@ struct JuiceFSMount: Equatable, Sendable {
         }
     }
 
+    /// `EngineRefused` where an open directory lies on a JuiceFS that is mounted so, whatever engine is to clone there.
+    static func refuseWriteback(holding directory: CInt, _ find: (CInt) throws -> JuiceFSMount = find) throws {
+        // No JuiceFS, or one whose root is not to be seen.
+        guard let mount = try? find(directory) else { return }
+        do {
+            try mount.check()
+        } catch is JuiceFSUnusable {}
+    }
+
     /// What is of interest here.
     private struct Settings: Decodable {
         struct Chunk: Decodable {

@@ -36,7 +36,7 @@ package struct FlushBarrier {
 
     package init() {}
 
-    /// Flushes every file of the workspace's file system that `processes` may have written to.
+    /// Flushes every file of the workspace's file system, on a network file system by whichever mount of its kind, that `processes` may have written to.
     ///
     /// - Parameters:
     ///   - processes: all frozen.
@@ -50,7 +50,7 @@ package struct FlushBarrier {
             throw FreezerError(.flush, "an earlier flush of \(file) still hangs")
         }
         unfinished = nil
-        var scan = OpenFileScan(devices: files.devices)
+        var scan = OpenFileScan(files)
         for process in processes {
             guard stillWanted() else { throw FreezerError(.flush, "the freeze was called off") }
             scan.visit(process)

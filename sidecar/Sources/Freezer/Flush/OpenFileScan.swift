@@ -10,19 +10,26 @@ struct DirtyFile: Sendable {
     var sources: [FileSource]
 }
 
-/// Finds the regular files on given devices that processes hold open for writing or map shared and writable.
+/// Finds the regular files of a workspace's file system that processes hold open for writing or map shared and writable.
 struct OpenFileScan {
-    private let devices: Set<UInt64>
+    private var devices: Set<UInt64>
+    private let volume: WorkspaceFiles.Volume?
+    /// Mount namespaces whose mounts are among `devices`.
+    private var spaces: Set<String> = []
     private(set) var files: [FileIdentity: DirtyFile] = [:]
     /// Processes that we may not look into.
     private(set) var closed: [ProcessID] = []
     /// Processes that have given files to an io_uring, which may write to them and which nobody can reach.
     private(set) var hidden: [ProcessID] = []
 
-    init(devices: Set<UInt64>) { self.devices = devices }
+    init(_ files: WorkspaceFiles) {
+        devices = files.devices
+        volume = files.volume
+    }
 
     /// Adds what `process` holds. One that has ended holds nothing.
     mutating func visit(_ process: ProcessID) {
+        attempt(process) { scan throws(SystemError) in try scan.learnMounts(of: process) }
         attempt(process) { scan throws(SystemError) in
             let tables = try ProcessTable.descriptorTables(of: process)
             for thread in tables {
@@ -33,6 +40,18 @@ struct OpenFileScan {
             // All threads of a process share its memory.
             if let thread = tables.first { try scan.visitMappings(of: process, thread: thread) }
         }
+    }
+
+    /// A volume that is mounted a second time is another device there, and what is written by that mount is missed as well. By the
+    /// file system's kind alone, since a source can be written in more ways than one: a flush too many does no harm.
+    private mutating func learnMounts(of process: ProcessID) throws(SystemError) {
+        guard let volume, let space = try ProcFS.existingTarget("/proc/\(process)/ns/mnt"),
+            !spaces.contains(space), let table = try MountTable.seen(by: process)
+        else { return }
+        for mount in table.mounts where mount.fileSystem == volume.fileSystem {
+            if let device = mount.number { devices.insert(device) }
+        }
+        spaces.insert(space)
     }
 
     /// One part that may not be looked into does not hide the others.
@@ -64,7 +83,17 @@ struct OpenFileScan {
         let name = String(number)
         // The link's own mode tells how the file was opened and costs no visit to the file's file system.
         guard try identify(name, in: directory, follow: false).isOpenForWriting else { return }
-        let file = try identify(name, in: directory)
+        let file: FileStatus
+        do throws(SystemError) {
+            file = try identify(name, in: directory)
+        } catch {
+            // Another user's FUSE keeps its files from us. Where it is none of ours, that is nobody's loss.
+            guard let target = try ProcFS.existingTarget(name, in: directory),
+                let mount = try MountTable.seen(by: thread)?.mount(of: target), let device = mount.number,
+                !devices.contains(device)
+            else { throw error }
+            return
+        }
         if file.isNameless, hidesFiles(process, thread, number, ProcFS.target(name, in: directory)) {
             hidden.append(process)
         }

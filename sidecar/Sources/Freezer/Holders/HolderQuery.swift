@@ -15,7 +15,8 @@ struct HolderQuery {
     }
 
     let interest: Interest
-    private let devices: Set<UInt64>
+    private var devices: Set<UInt64>
+    private let volume: WorkspaceFiles.Volume?
     private let area: WorkspaceFiles.Place?
     private let control: WorkspaceFiles.Place?
     /// By mount namespace.
@@ -25,6 +26,7 @@ struct HolderQuery {
     init(_ files: WorkspaceFiles, part: String, _ interest: Interest) {
         self.interest = interest
         devices = files.devices
+        volume = files.volume
         area = files.place.map { WorkspaceFiles.Place(device: $0.device, path: "\($0.path)/\(part)") }
         control = files.place.map { WorkspaceFiles.Place(device: $0.device, path: "\($0.path)/.wvs") }
     }
@@ -37,6 +39,9 @@ struct HolderQuery {
         do {
             let threads = try ProcessTable.descriptorTables(of: process)
             guard let living = threads.first else { return nil }
+            if let volume, let table = try table(of: living) {
+                devices.formUnion(table.mounts.filter { $0.volume == volume }.compactMap(\.number))
+            }
             guard let path = try found(by: process, threads, living) else { return nil }
             // Executors and other sidecars hold the control directory, which is closed to agents.
             if interest == .anything, try holdsControl(process) { return nil }
@@ -51,14 +56,16 @@ struct HolderQuery {
         -> String?
     {
         // First, since it fails at once where we may not look.
-        if let path = try mapped(by: living) { return path }
+        if let path = try ProcFS.unlessGone({ () throws(SystemError) in try mapped(by: living) }) ?? nil { return path }
         if interest != .writing {
             for link in ["cwd", "root", "exe"] {
                 if let path = try inside("/proc/\(living)/\(link)", of: living) { return path }
             }
         }
+        // A thread may end meanwhile, and the others go on.
         for thread in threads {
-            if let path = try opened(by: process, thread) { return path }
+            let path = try ProcFS.unlessGone { () throws(SystemError) in try opened(by: process, thread) }
+            if let path, let path { return path }
         }
         return nil
     }
@@ -75,8 +82,12 @@ struct HolderQuery {
                 if interest == .writing {
                     guard try identify(name, in: directory.raw, follow: false).isOpenForWriting else { return false }
                 }
-                let file = try identify(name, in: directory.raw)
-                return devices.contains(file.identity.device) && counts(file)
+                do throws(SystemError) {
+                    let file = try identify(name, in: directory.raw)
+                    return devices.contains(file.identity.device) && counts(file)
+                } catch  where ![ENOENT, ESRCH].contains(error.errno) {
+                    return true  // another user's FUSE keeps its files from us: its name tells where it lies
+                }
             }
             guard isOfInterest == true else { continue }
             if let path = try inside("\(folder)/\(name)", of: thread) { return path }
@@ -153,11 +164,21 @@ struct HolderQuery {
 
     /// Where a path lies that a process sees.
     private mutating func place(of target: String, in thread: ProcessID) throws(SystemError) -> WorkspaceFiles.Place? {
-        guard target.hasPrefix("/"), let space = try ProcFS.existingTarget("/proc/\(thread)/ns/mnt") else { return nil }
+        guard target.hasPrefix("/"), let table = try table(of: thread) else { return nil }
         let deleted = " (deleted)"
         let path = target.hasSuffix(deleted) ? String(target.dropLast(deleted.count)) : target
+        guard let mount = table.mount(of: path), let place = table.place(of: path) else { return nil }
+        // By another mount of the same volume it is the same place.
+        if let area, let volume, mount.volume == volume {
+            return WorkspaceFiles.Place(device: area.device, path: place.path)
+        }
+        return place
+    }
+
+    private mutating func table(of thread: ProcessID) throws(SystemError) -> MountTable? {
+        guard let space = try ProcFS.existingTarget("/proc/\(thread)/ns/mnt") else { return nil }
         if tables[space] == nil { tables[space] = try MountTable.seen(by: thread) }
-        return tables[space]?.place(of: path)
+        return tables[space]
     }
 
     /// Whether a process that keeps its files to itself has the area mounted. The mount table can be read without any right

@@ -13,6 +13,14 @@ package struct WorkspaceFiles: Equatable, Sendable {
     package let isLocal: Bool
     /// FUSE: a process answers for it.
     let isServedByProcess: Bool
+    /// Set on a network file system, where one volume may be mounted more than once, each time as another device.
+    let volume: Volume?
+
+    /// What two mounts of one volume have in common.
+    struct Volume: Hashable, Sendable {
+        let fileSystem: String
+        let source: String
+    }
 
     /// A mount that shows a live tree under another name: whoever works there stays in the old tree after `current` has moved
     /// on.
@@ -63,6 +71,15 @@ package struct WorkspaceFiles: Equatable, Sendable {
         return names + [path]
     }
 
+    /// As mountinfo calls it; nil on a local one.
+    package var fileSystem: String? { volume?.fileSystem }
+
+    /// Where the root of the workspace's file system is mounted.
+    package var roots: [String] {
+        guard let device = place?.device, let table = try? MountTable() else { return [] }
+        return table.mounts.filter { $0.device == device && $0.root == "/" }.map(\.mountPoint)
+    }
+
     struct Place: Hashable, Sendable {
         let device: String
         let path: String
@@ -88,10 +105,10 @@ package struct WorkspaceFiles: Equatable, Sendable {
         isLocal = LocalFileSystem.holds(workspace)
         let mounts = try MountTable()
         place = mounts.place(of: workspace)
-        isServedByProcess = mounts.mount(of: workspace)?.fileSystem.hasPrefix("fuse") ?? false
-        if let numbers = place?.device.split(separator: ":").compactMap({ UInt64($0) }), numbers.count == 2 {
-            devices.insert(deviceNumber(numbers[0], numbers[1]))
-        }
+        let mount = mounts.mount(of: workspace)
+        isServedByProcess = mount?.fileSystem.hasPrefix("fuse") ?? false
+        volume = isLocal ? nil : mount?.volume
+        if let device = mount?.number { devices.insert(device) }
         self.devices = devices
     }
 }
@@ -106,4 +123,14 @@ func identify(_ path: String, in directory: CInt = AT_FDCWD, follow: Bool = true
 /// As makedev(3).
 func deviceNumber(_ major: UInt64, _ minor: UInt64) -> UInt64 {
     (major & 0xffff_f000) << 32 | (major & 0xfff) << 8 | (minor & 0xffff_ff00) << 12 | minor & 0xff
+}
+
+extension MountTable.Mount {
+    var volume: WorkspaceFiles.Volume { WorkspaceFiles.Volume(fileSystem: fileSystem, source: source) }
+
+    /// As `st_dev` has it.
+    var number: UInt64? {
+        let numbers = device.split(separator: ":").compactMap { UInt64($0) }
+        return numbers.count == 2 ? deviceNumber(numbers[0], numbers[1]) : nil
+    }
 }

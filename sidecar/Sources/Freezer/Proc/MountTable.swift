@@ -10,6 +10,8 @@ struct MountTable {
         let root: String
         let mountPoint: String
         let fileSystem: String
+        /// What is mounted, as the file system calls it; two mounts of one volume have the same.
+        let source: String
         /// Those of the file system, such as the controllers of a cgroup1 hierarchy.
         let options: [Substring]
     }
@@ -23,7 +25,8 @@ struct MountTable {
             guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 1 else { return nil }
             return Mount(
                 device: fields[2], root: unescaped(fields[3]), mountPoint: unescaped(fields[4]),
-                fileSystem: fields[dash + 1], options: fields[fields.count - 1].split(separator: ","))
+                fileSystem: fields[dash + 1], source: fields.count > dash + 2 ? unescaped(fields[dash + 2]) : "",
+                options: fields[fields.count - 1].split(separator: ","))
         }
     }
 

@@ -17,11 +17,16 @@ final class Lookout {
     private(set) var writers: WorkspaceHolders?
     /// Finds who uses the workspace in any way.
     private(set) var users: WorkspaceHolders?
+    /// Why what is flushed there reaches nobody; nil for no reason.
+    private(set) var writeback: String?
     /// This process, those that it descends from, its guardian, and what serves the workspace's file system.
     private(set) var spared: Set<ProcessID>
 
+    private let logger: Logger
+
     /// - Parameter kin: see `Charge.kin`.
-    init(guardian: ProcessID, kin: @escaping () -> ProcessID?) {
+    init(guardian: ProcessID, kin: @escaping () -> ProcessID?, logger: Logger) {
+        self.logger = logger
         self.guardian = guardian
         self.kin = kin
         own = [getpid(), guardian]
@@ -32,6 +37,7 @@ final class Lookout {
     /// Looks at the workspace anew. What was found out about processes is kept where it has not changed.
     func renew(_ workspace: Workspace) throws(SystemError) {
         let files = try workspace.files()
+        if files != self.files { writeback = WritebackMount.refusal(files, logger) }
         if files != self.files || writers?.kin != kin() {
             self.files = files
             writers = WorkspaceHolders(files, .writing, kin: kin(), unsuspected: ancestors)

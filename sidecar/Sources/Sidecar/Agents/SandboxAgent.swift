@@ -73,6 +73,7 @@ final class SandboxAgent: FrozenAgent {
     /// Looks at every process before anything stands still, so that the look while it does is short.
     func look() throws {
         try lookout.renew(workspace)
+        if let writeback = lookout.writeback { throw AgentError(writeback) }
         let members = try freezer.population().processes
         if let objection = lookout.objection(to: members) { throw AgentError(objection) }
         if let pinned = try lookout.files?.pinnedMount(seenBy: members) { throw AgentError(pinned.refusal) }

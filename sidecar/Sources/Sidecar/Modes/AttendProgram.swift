@@ -38,7 +38,7 @@ final class AttendProgram {
         let cgroup = charge.cgroup?.cgroup
         let guardian = try Guardian(freezeSwitch: cgroup?.freezeSwitch ?? -1, cgroup?.version ?? .v2)
         self.guardian = guardian
-        let lookout = Lookout(guardian: guardian.pid) { [weak charge] in charge?.kin }
+        let lookout = Lookout(guardian: guardian.pid, kin: { [weak charge] in charge?.kin }, logger: logger)
         self.lookout = lookout
         freezer =
             if let cgroup {
@@ -60,19 +60,20 @@ final class AttendProgram {
         guard let workspace = try awaitWorkspace() else { return status }
         logger = logger.with(.wsid, LogValue(workspace.wsid))
         try workspace.refusePinnedMounts()
-        let predecessor = notes.open(
+        let control = try workspace.openControlDirectory()
+        let noted = notes.open(
             directory: settings.stateDirectory, wsid: workspace.wsid,
             StateFile.Note(
                 sidecar: identity, mode: mode, method: freezer.method.rawValue, workspace: workspace.path,
                 guardian: guardian.pid, cgroup: charge.cgroup?.cgroup.path,
                 hasMadeCgroup: charge.cgroup?.isOurs ?? false), logger)
+        let lost = try charge.cgroup.flatMap { try Leftover.release($0.cgroup, control: control.raw, logger) }
         let agent = SandboxAgent(
             freezer: freezer, guardian: guardian, workspace: workspace, lookout: lookout,
             process: { [charge] in charge.process }, survivor: { [notes] in notes.survivor(besides: $0) },
             logger: logger)
-        let control = try workspace.openControlDirectory()
         let participant = try Participant(
-            controlDirectory: control.raw, id: identity, mode: mode, agent: agent, predecessor: predecessor,
+            controlDirectory: control.raw, id: identity, mode: mode, agent: agent, predecessor: noted ?? lost,
             logger: logger)
         defer { participant.deregister() }
         let watch = startWatch(workspace)

