@@ -37,7 +37,7 @@ extension Integration {
         /// A stack on which all four operations have succeeded, and a snapshot has met a quiesce timeout before.
         private func withUsedStack(_ body: (TestStack) async throws -> Void) async throws {
             var options = TestStack.Options()
-            options.environment["wvs-executor"] = ["EXECUTOR_QUIESCE_TIMEOUT": "2s"]
+            options.environment["wvs-executor"] = ["EXECUTOR_QUIESCE_TIMEOUT": "4s"]
             try await withStack(options) { stack, _ in
                 try await stack.createWorkspace("ws-1")
                 let id = try await stack.accept("POST", "/v1/workspaces/ws-1/snapshots", body: [:])
@@ -109,7 +109,7 @@ extension Integration {
 
                 try await store.scrape(stack)
                 // Five tasks ended; their last scrape may be the one to come.
-                try await eventually("the store knows all tasks\n\(store.logs)", within: .seconds(60)) {
+                try await eventually("the store knows all tasks\n\(store.logs)", within: .seconds(120)) {
                     try JSONValue(parsing: try await obs("summary"))["tasks_ended"]?.double?.rounded() == 5
                 }
                 let summary = try JSONValue(parsing: try await obs("summary"))

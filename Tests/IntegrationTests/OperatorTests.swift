@@ -142,11 +142,11 @@ extension Integration {
                 _ = try await waiting.line { $0.hasPrefix("GET ") && $0.contains("/v1/tasks/") }
                 stack.program("wvs-api").end(SIGKILL)
                 let looks = waiting.lines.count
-                try await eventually("it goes on looking") { waiting.lines.count > looks + 2 }
+                try await eventually("it goes on looking", within: .seconds(60)) { waiting.lines.count > looks + 2 }
                 try await stack.start("wvs-api")
                 let node = try stack.startNode()
                 defer { node.end(SIGTERM) }
-                #expect(try await waiting.ended(within: .seconds(60)) == 0, "\(waiting.tail)")
+                #expect(try await waiting.ended(within: .seconds(120)) == 0, "\(waiting.tail)")
                 #expect(waiting.lines.contains { $0.contains("SUCCEEDED") }, "\(waiting.tail)")
             }
         }
