@@ -182,9 +182,28 @@ signal.pause()' > "$scratch/held" &
   until_true "taken port" grep -q held "$scratch/held"
 }
 
+has_api() { grep -qs "^api " "$TMPDIR"/wvs-up-*/pids; }
+
+# A stack that was to stay, broken off while it starts.
+interrupt_up() {
+  local status=0
+  WVS_BIN=$bin setsid env --default-signal=INT,QUIT scripts/stack.sh up > "$scratch/out" 2>&1 < /dev/null &
+  children+=("$!")
+  is_up=1
+  until_true "api" has_api
+  kill -INT -- "-$!"
+  wait "$!" || status=$?
+  unset 'children[-1]'
+  [ "$status" != 0 ] || fail "an interrupted make up: exit status 0"
+  is_up=''
+  expect_nothing_left "an interrupted make up"
+  passed "up interrupted"
+}
+
 up() {
   : > "$scratch/cgroups"
   take_ports
+  interrupt_up
   is_up=1
   WVS_BIN=$bin setsid scripts/stack.sh up > "$scratch/out" 2>&1 < /dev/null || fail "make up: exit status $?"
   # The addresses that it tells a person to use.
