@@ -36,15 +36,16 @@ package struct ClaimTurn: Equatable, Sendable {
 }
 
 extension Tasks {
-    /// Whether task `t` is the first unfinished one of its workspace and none runs there. (A task accepted by a slow transaction
-    /// may become visible as the first while a later one runs already.) A scalar subquery: an anti-join would be planned as a
-    /// scan of the whole backlog.
-    private static let isNextInLine = """
+    /// Whether task `t` is the first unfinished one of its workspace. A scalar subquery: an anti-join would be planned as a scan of
+    /// the whole backlog.
+    private static let isFirst = """
         t.task_id = (SELECT e.task_id FROM wvs.tasks e
                      WHERE e.wsid = t.wsid AND e.status IN ('PENDING', 'RUNNING', 'FAILED')
                      ORDER BY e.created_at, e.task_id LIMIT 1)
-        AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = t.wsid AND r.status = 'RUNNING')
         """
+    /// A task accepted by a slow transaction may become visible as the first while a later one runs already.
+    private static let runsAlone =
+        "NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = t.wsid AND r.status = 'RUNNING')"
     private static let isDue =
         "t.status IN ('PENDING', 'FAILED') AND t.next_run_at <= now() AND t.attempt < t.max_attempts"
     private static let lock = "FOR UPDATE OF t SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED"
@@ -54,17 +55,22 @@ extension Tasks {
     private static func horizon(_ limit: Int) -> Int { 16 + 2 * limit }
 
     /// Locks tasks and their workspaces, the oldest first, and says whether there are more beyond the horizon. Limits are part of
-    /// the text: for a parameter PostgreSQL would plan as if a tenth of the backlog were wanted.
+    /// the text: for a parameter PostgreSQL would plan as if a tenth of the backlog were wanted. A few more than wanted are
+    /// joined and sorted, in place of those that somebody else has locked.
     static func candidates(limit: Int) -> Query {
         """
         WITH oldest AS MATERIALIZED (
-            SELECT task_id, wsid FROM wvs.tasks WHERE status IN ('PENDING', 'FAILED')
+            SELECT task_id, wsid, status, next_run_at, attempt, max_attempts FROM wvs.tasks
+            WHERE status IN ('PENDING', 'FAILED')
             ORDER BY created_at, task_id LIMIT \(unescaped: String(horizon(limit)))
+        ), head AS MATERIALIZED (
+            SELECT t.task_id FROM oldest t WHERE \(unescaped: isDue) AND \(unescaped: isFirst)
+            LIMIT \(unescaped: String(limit + 4))
         )
         SELECT t.task_id, (SELECT count(*) FROM oldest) = \(unescaped: String(horizon(limit))) AS has_more
-        FROM oldest JOIN wvs.tasks t ON t.task_id = oldest.task_id JOIN wvs.workspaces w ON w.wsid = t.wsid
-        WHERE \(unescaped: isDue) AND \(unescaped: isNextInLine)
-        LIMIT \(unescaped: String(limit)) \(unescaped: lock)
+        FROM head JOIN wvs.tasks t ON t.task_id = head.task_id JOIN wvs.workspaces w ON w.wsid = t.wsid
+        WHERE \(unescaped: isDue) AND \(unescaped: runsAlone)
+        ORDER BY t.created_at, t.task_id LIMIT \(unescaped: String(limit)) \(unescaped: lock)
         """
     }
 
@@ -90,7 +96,7 @@ extension Tasks {
         WITH \(heads(behind: wsid))
         SELECT t.task_id, t.wsid FROM head JOIN wvs.tasks t ON t.task_id = head.task_id
         JOIN wvs.workspaces w ON w.wsid = t.wsid
-        WHERE \(unescaped: isDue) AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = t.wsid AND r.status = 'RUNNING')
+        WHERE \(unescaped: isDue) AND \(unescaped: runsAlone)
           AND (\(last)::text IS NULL OR t.wsid <= \(last)::text) AND t.task_id <> ALL(\(taken)::text[])
         LIMIT \(unescaped: String(limit)) \(unescaped: lock)
         """
@@ -101,8 +107,7 @@ extension Tasks {
         WITH \(heads(behind: ""))
         SELECT EXISTS (
             SELECT FROM head JOIN wvs.tasks t ON t.task_id = head.task_id
-            WHERE \(unescaped: isDue)
-              AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = t.wsid AND r.status = 'RUNNING'))
+            WHERE \(unescaped: isDue) AND \(unescaped: runsAlone))
         """
 
     /// Claims the oldest runnable tasks, at most one in a workspace; where those that wait behind others of their workspace crowd
@@ -120,7 +125,7 @@ extension Tasks {
             """
             WITH runnable AS (
                 SELECT t.task_id, t.wsid, t.status FROM wvs.tasks t
-                WHERE t.task_id = ANY(\(tasks)::text[]) AND \(unescaped: isNextInLine)
+                WHERE t.task_id = ANY(\(tasks)::text[]) AND \(unescaped: isFirst) AND \(unescaped: runsAlone)
             ), fenced AS (
                 UPDATE wvs.workspaces w SET fence_seq = w.fence_seq + 1 FROM runnable
                 WHERE w.wsid = runnable.wsid RETURNING w.wsid, w.fence_seq

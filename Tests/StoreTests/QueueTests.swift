@@ -57,9 +57,9 @@ import Testing
             }
             times.sort()
             print("claim of 8 with 30000 pending: median \(times[25]), worst \(times[49])")
-            let plan = try await fixture.plan(Tasks.candidates(limit: 8))
+            let plan = try await fixture.plan(Tasks.candidates(limit: 8), "ANALYZE, COSTS OFF, TIMING OFF")
             #expect(plan.contains { $0.contains("Index Scan using idx_tasks_claim") }, "\(plan)")
-            #expect(!plan.contains { $0.contains("Sort") || $0.contains("Seq Scan") }, "\(plan)")
+            #expect(Self.rows(plan) < 1000, "\(plan)")
         }
     }
 

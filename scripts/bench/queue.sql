@@ -22,16 +22,21 @@ COMMIT;
 
 BEGIN;
 WITH oldest AS MATERIALIZED (
-    SELECT task_id, wsid FROM wvs.tasks WHERE status IN ('PENDING', 'FAILED') ORDER BY created_at, task_id LIMIT 18
-), candidate AS MATERIALIZED (
-    SELECT t.task_id, (SELECT count(*) FROM oldest) = 18 AS has_more
-    FROM oldest JOIN wvs.tasks t ON t.task_id = oldest.task_id JOIN wvs.workspaces w ON w.wsid = t.wsid
+    SELECT task_id, wsid, status, next_run_at, attempt, max_attempts FROM wvs.tasks
+    WHERE status IN ('PENDING', 'FAILED') ORDER BY created_at, task_id LIMIT 18
+), head AS MATERIALIZED (
+    SELECT t.task_id FROM oldest t
     WHERE t.status IN ('PENDING', 'FAILED') AND t.next_run_at <= now() AND t.attempt < t.max_attempts
       AND t.task_id = (SELECT e.task_id FROM wvs.tasks e
                        WHERE e.wsid = t.wsid AND e.status IN ('PENDING', 'RUNNING', 'FAILED')
                        ORDER BY e.created_at, e.task_id LIMIT 1)
+    LIMIT 5
+), candidate AS MATERIALIZED (
+    SELECT t.task_id, (SELECT count(*) FROM oldest) = 18 AS has_more
+    FROM head JOIN wvs.tasks t ON t.task_id = head.task_id JOIN wvs.workspaces w ON w.wsid = t.wsid
+    WHERE t.status IN ('PENDING', 'FAILED') AND t.next_run_at <= now() AND t.attempt < t.max_attempts
       AND NOT EXISTS (SELECT FROM wvs.tasks r WHERE r.wsid = t.wsid AND r.status = 'RUNNING')
-    LIMIT 1 FOR UPDATE OF t SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED
+    ORDER BY t.created_at, t.task_id LIMIT 1 FOR UPDATE OF t SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED
 ) SELECT coalesce((SELECT task_id FROM candidate), '') AS task \gset
 WITH runnable AS (
     SELECT t.task_id, t.wsid, t.status FROM wvs.tasks t
