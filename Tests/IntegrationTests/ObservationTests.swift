@@ -139,9 +139,9 @@ extension Integration {
 
         @Test func oneRequestIsFoundInTheLogsOfEveryProgramItPassed() async throws {
             try await withStack { stack, _ in
-                try await stack.createWorkspace("ws-1")
-                let node = try stack.startNode()
-                defer { node.end(SIGTERM) }
+                try await stack.createWorkspace("ws-1", uid: 1000)
+                let sidecar = try stack.startAgent("ws-1", sidecarOptions: ["--user", "1000:1000"])
+                try await WorkspaceTree(stack, "ws-1").awaitProgress()
                 let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
                 let answer = try await stack.send(
                     "POST", "/v1/workspaces/ws-1/snapshots", key: "k",
@@ -156,6 +156,11 @@ extension Integration {
                         return json?["request_id"] == "follow-me" && json?["trace_id"]?.string == trace
                             && json?["task_id"]?.string == id
                     }
+                }
+                // The control file carries the request, not its trace.
+                _ = try await sidecar.line { line in
+                    let json = try? JSONValue(parsing: line)
+                    return json?["request_id"] == "follow-me" && json?["task_id"]?.string == id
                 }
             }
         }
