@@ -29,8 +29,13 @@ package struct LeaseHolder: Sendable {
 
 /// Where a worker's claims go on among the workspaces when the oldest tasks are not to be had.
 package struct ClaimTurn: Equatable, Sendable {
+    /// So many claims go by turn after one that found nothing better; then the oldest are looked at again.
+    static let claims = 16
+
     /// The last workspace that was gone to.
     package var wsid = ""
+    /// How many claims more do not look at the oldest first.
+    var left = 0
 
     package init() {}
 }
@@ -142,17 +147,30 @@ extension Tasks {
     private static func lockCandidates(
         limit: Int, turn: inout ClaimTurn, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> [String] {
-        let oldest = try connection.query(candidates(limit: limit))
-        var tasks = try oldest.map { row throws(PostgresError) in try row.value("task_id", as: String.self) }
+        if turn.left > 0 {
+            turn.left -= 1
+            return try lockByTurn(limit: limit, besides: [], turn: &turn, on: connection)
+        }
+        let rows = try connection.query(candidates(limit: limit))
+        let oldest = try rows.map { row throws(PostgresError) in try row.value("task_id", as: String.self) }
         // Where nothing was found, nothing says whether there is more.
-        let hasMore = try oldest.first.map { row throws(PostgresError) in try row.value("has_more", as: Bool.self) }
-        guard tasks.count < limit, hasMore ?? true else { return tasks }
+        let hasMore = try rows.first.map { row throws(PostgresError) in try row.value("has_more", as: Bool.self) }
+        guard oldest.count < limit, hasMore ?? true else { return oldest }
+        let others = try lockByTurn(limit: limit - oldest.count, besides: oldest, turn: &turn, on: connection)
+        if !others.isEmpty { turn.left = ClaimTurn.claims }
+        return oldest + others
+    }
+
+    /// To the last workspace, and once around.
+    private static func lockByTurn(
+        limit: Int, besides taken: [String], turn: inout ClaimTurn, on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> [String] {
+        var tasks: [String] = []
         let start = turn.wsid
-        // To the last workspace, and once around.
         for (first, last) in [(start, String?.none), ("", start)] where tasks.count < limit && last != "" {
             // A lock of one's own would not be skipped.
             let found = try connection.query(
-                candidates(limit: limit - tasks.count, besides: tasks, behind: first, upTo: last))
+                candidates(limit: limit - tasks.count, besides: taken + tasks, behind: first, upTo: last))
             for row in found {
                 turn.wsid = try row.value("wsid")
                 tasks.append(try row.value("task_id"))
