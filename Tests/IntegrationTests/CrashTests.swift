@@ -38,8 +38,8 @@ struct Crash: CustomTestStringConvertible, Sendable {
             }
         }
         + [
-            "executor.snapshot.after_first_phase", "quiesce.request_written", "executor.snapshot.after_quiesce",
-            "executor.snapshot.after_clone",
+            "executor.snapshot.after_first_phase", "quiesce.request_written", "quiesce.frozen_seen",
+            "executor.snapshot.after_quiesce", "executor.snapshot.after_clone", "quiesce.resume_written",
             "executor.snapshot.after_resume", "executor.snapshot.after_sync", "executor.snapshot.before_publish",
             "executor.snapshot.after_publish",
         ].map { Crash(program: "wvs-executor", operation: .snapshot, point: $0, passage: 1) }
@@ -47,6 +47,9 @@ struct Crash: CustomTestStringConvertible, Sendable {
             "executor.set.after_clone", "executor.set.after_publish", "executor.set.after_freeze",
             "executor.set.after_switch", "executor.set.after_resume",
         ].map { Crash(program: "wvs-executor", operation: .setCurrent, point: $0, passage: 1) }
+        + ["quiesce.frozen_seen", "quiesce.resume_written"].map {
+            Crash(program: "wvs-executor", operation: .setCurrent, point: $0, passage: 2)
+        }
         + [
             "sidecar.request_seen", "sidecar.frozen", "sidecar.flushed", "sidecar.frozen_before_ack",
             "sidecar.ack_written",

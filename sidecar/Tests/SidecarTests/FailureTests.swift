@@ -48,6 +48,23 @@ import Testing
         #expect(throws: QuiesceError.self) { try freeze.resume() }
     }
 
+    @Test("Beside a stopped guardian nothing is held or frozen, and the agent runs; once it goes on all is well")
+    func stoppedGuardian() async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(workspace, Self.writing)
+        #expect(await eventually { workspace.size("log") > 0 })
+        let guardian = try #require(try Sandbox.guardian(of: sandbox.sidecar.pid))
+        let freeze = try workspace.freeze(lease: .seconds(60))
+        let before = workspace.size("log")
+        kill(guardian, SIGSTOP)
+        #expect(throws: QuiesceError.self) { try freeze.resume() }
+        #expect(await eventually { workspace.size("log") > before })
+        #expect(throws: QuiesceError.self) { try workspace.freeze(lease: .seconds(60)) }
+        #expect(!sandbox.isFrozen)
+        kill(guardian, SIGCONT)
+        #expect(try workspace.freeze().resume().isHeld)
+    }
+
     @Test("A successor thaws what its predecessor left frozen, and says that continuity is lost")
     func succeeds() async throws {
         let workspace = try TestWorkspace()
