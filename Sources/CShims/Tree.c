@@ -43,6 +43,11 @@ int wvs_own_umask(void) {
 
 int wvs_sync_file_system(int descriptor) { return syncfs(descriptor); }
 
+int wvs_refresh_status(int descriptor) {
+    struct statx status;
+    return statx(descriptor, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &status);
+}
+
 int wvs_mount_of(int descriptor, uint64_t *mount, int *is_root) {
     const unsigned unique = 0x4000; // STATX_MNT_ID_UNIQUE; glibc 2.36 does not know it.
     struct statx status;

@@ -24,6 +24,8 @@ int wvs_punch_hole(int file, off_t offset, off_t length);
 // Gives the calling thread a umask of its own, 0.
 int wvs_own_umask(void);
 int wvs_sync_file_system(int descriptor);
+// Has a network file system fetch what fstat(2) answers from then on.
+int wvs_refresh_status(int descriptor);
 // Which mount a file lies on (statx(2)): a number that no later mount has (Linux 6.8; before that it may be used again; 0 before
 // 5.8), and whether the file is its root.
 int wvs_mount_of(int descriptor, uint64_t *mount, int *is_root);

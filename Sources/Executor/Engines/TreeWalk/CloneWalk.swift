@@ -20,6 +20,8 @@ final class CloneWalk: Sendable {
     /// Whose everything is that is created, before it is given away.
     let uid: UInt32 = geteuid()
     let gid: UInt32 = getegid()
+    /// Whether nobody but this kernel changes the tree.
+    let isLocal: Bool
     private let base: DirectoryPair
     private let entries = Atomic<Int>(0)
     private let bytes = Atomic<Int64>(0)
@@ -33,6 +35,7 @@ final class CloneWalk: Sendable {
         cancellation: Cancellation
     ) {
         self.base = base
+        isLocal = LocalFileSystem.holds(base.source)
         self.content = content
         self.phase = phase
         self.progress = progress

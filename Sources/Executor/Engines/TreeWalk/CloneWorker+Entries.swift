@@ -12,6 +12,8 @@ extension CloneWorker {
         guard source >= 0 else { throw openingError(errno, path: directory.path(name)) }
         defer { close(source) }
         if isFirst { try settle(source, name, in: directory) }
+        // What this machine remembers of a file may be a second old where others write too.
+        if !walk.isLocal, wvs_refresh_status(source) != 0 { throw SystemError("statx", directory.path(name)) }
         // Of the very file that is cloned, whatever the name has led to before.
         var status = stat()
         guard fstat(source, &status) == 0 else { throw SystemError("fstat", directory.path(name)) }
@@ -46,7 +48,8 @@ extension CloneWorker {
             let size = Int64(status.st_size)
             var way = FileContent.Way.shared
             if size > 0 {
-                way = try walk.content.clone(from: source, to: target, size: size, checkCancellation: checkCancellation)
+                way = try walk.content.clone(
+                    from: source, to: target, size: size, isLocal: walk.isLocal, checkCancellation: checkCancellation)
                 if case .failed(let call) = way {
                     throw SystemError(call.name, directory.path(name), errno: call.errno)
                 }

@@ -19,9 +19,11 @@ enum FileContent: Sendable {
         case failed(FailedCall)
     }
 
+    /// - Parameter isLocal: else no server is asked to copy: what shares blocks there may lose them (JuiceFS 0.14.2 removes those
+    ///   that it has compacted in the original).
     /// - Throws: `CancellationError`.
     func clone(
-        from source: CInt, to target: CInt, size: Int64, checkCancellation: () throws -> Void
+        from source: CInt, to target: CInt, size: Int64, isLocal: Bool, checkCancellation: () throws -> Void
     ) throws -> Way {
         if case .reflink = self {
             guard let failure = try reflink(source, target, size, checkCancellation) else { return .shared }
@@ -29,7 +31,7 @@ enum FileContent: Sendable {
             // on a realtime device (XFS).
             guard [EINVAL, EOPNOTSUPP, ETXTBSY].contains(failure.errno) else { return .failed(failure) }
         }
-        return try copy(source, target, size, checkCancellation).map { .failed($0) } ?? .copied
+        return try copy(source, target, size, isLocal, checkCancellation).map { .failed($0) } ?? .copied
     }
 
     /// Writes back what is dirty of a file, before its ctime is taken. A store to a page that is dirty already moves no ctime;
@@ -72,7 +74,7 @@ enum FileContent: Sendable {
     }
 
     private func copy(
-        _ source: CInt, _ target: CInt, _ size: Int64, _ checkCancellation: () throws -> Void
+        _ source: CInt, _ target: CInt, _ size: Int64, _ isLocal: Bool, _ checkCancellation: () throws -> Void
     ) throws -> FailedCall? {
         var offset = off_t(0)
         while offset < off_t(size) {
@@ -84,19 +86,20 @@ enum FileContent: Sendable {
             }
             let end = lseek(source, data, WVS_SEEK_HOLE)
             guard end >= 0 else { return FailedCall("lseek") }
-            if let failure = try copyRange(source, target, data..<end, checkCancellation) { return failure }
+            if let failure = try copyRange(source, target, data..<end, isLocal, checkCancellation) { return failure }
             offset = end
         }
         return ftruncate(target, off_t(size)) == 0 ? nil : FailedCall("ftruncate")
     }
 
     private func copyRange(
-        _ source: CInt, _ target: CInt, _ range: Range<off_t>, _ checkCancellation: () throws -> Void
+        _ source: CInt, _ target: CInt, _ range: Range<off_t>, _ isLocal: Bool, _ checkCancellation: () throws -> Void
     ) throws -> FailedCall? {
         guard lseek(source, range.lowerBound, SEEK_SET) >= 0, lseek(target, range.lowerBound, SEEK_SET) >= 0 else {
             return FailedCall("lseek")
         }
         var left = Int64(range.count)
+        if !isLocal { return try copyThroughMemory(source, target, left, checkCancellation) }
         while left > 0 {
             try checkCancellation()
             let count = retrying { wvs_copy_file_range(source, target, Int(min(left, Self.copyStep))) }
@@ -110,7 +113,7 @@ enum FileContent: Sendable {
         return nil
     }
 
-    /// For file systems without copy_file_range(2); from where the descriptors stand.
+    /// For file systems whose copy_file_range(2) is missing or not to be relied on; from where the descriptors stand.
     private func copyThroughMemory(
         _ source: CInt, _ target: CInt, _ length: Int64, _ checkCancellation: () throws -> Void
     ) throws -> FailedCall? {
