@@ -4,9 +4,9 @@
 import argparse
 import importlib
 
-from common import Client, missed
+from common import Client, missed, table
 
-TOPICS = ("clones", "windows", "footprint", "btrfs", "removal", "remote", "api", "queue")
+TOPICS = ("clones", "windows", "phases", "handshake", "footprint", "btrfs", "removal", "remote", "api", "queue")
 
 
 def main():
@@ -21,6 +21,7 @@ def main():
     api = Client(options.api)
     for topic in options.topics or TOPICS:
         importlib.import_module(topic).measure(options, api)
+    table()
     print("Every goal is reached." if not missed else f"{len(missed)} goals are missed: {'; '.join(missed)}")
     raise SystemExit(1 if missed else 0)
 

@@ -8,13 +8,17 @@ import fcntl
 import os
 import statistics
 import struct
-import subprocess
-import tempfile
-import types
 
-from common import ROUNDS, Client, agent, goal, milliseconds, spread, workspace
+from clones import make_packages
+from common import ROUNDS, agent, goal, make_tree, milliseconds, own_stack, spread
 
-SIZES = {"btrfs-10": (10, 1), "btrfs-10k": (10_000, 500), "btrfs-100k": (100_000, 1_000)}
+# How each tree is made.
+TREES = {
+    "10": lambda path: make_tree(path, 10, 1),
+    "10k": lambda path: make_tree(path, 10_000, 500),
+    "26k": make_packages,
+    "100k": lambda path: make_tree(path, 100_000, 1_000),
+}
 # linux/btrfs.h: struct btrfs_ioctl_vol_args_v2, and v1 for the removal.
 SNAP_CREATE_V2, SNAP_DESTROY, READ_ONLY = 0x50009417, 0x5000940F, 2
 
@@ -39,55 +43,39 @@ def destroy(folder, name):
         os.close(parent)
 
 
-@contextlib.contextmanager
-def stack(options):
-    """A stack of the same programs on btrfs: its mount and its API."""
-    folder = tempfile.mkdtemp(prefix="wvs-bench-btrfs.")
-    lib = os.path.join(os.path.dirname(__file__), "..", "stack-lib.sh")
-
-    def shell(script):
-        words = ["bash", "-euo", "pipefail", "-c", f'. "$0"; {script}', lib, folder, options.bin]
-        return subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE).stdout
-
-    try:
-        os.environ["STACK_FILE_SYSTEM"] = "btrfs"
-        mount, url = shell('stack_start "$1" "$2" >&2; printf "%s\\n%s\\n" "$MOUNT" "$API_URL"').split()
-        yield types.SimpleNamespace(bin=options.bin, mount=mount), Client(url)
-    finally:
-        del os.environ["STACK_FILE_SYSTEM"]
-        shell('stack_stop "$1"')
-
-
 def windows(options, api):
     print("Freeze window of a snapshot on btrfs, synced before")
     scratch = f"{options.mount}/scratch"
     os.mkdir(scratch)
-    bare = {wsid: [] for wsid in SIZES}
-    window = {wsid: [] for wsid in SIZES}
+    bare = {name: [] for name in TREES}
+    window = {name: [] for name in TREES}
     with contextlib.ExitStack() as agents:
         trees = {}
-        for wsid, (files, folders) in SIZES.items():
-            trees[wsid] = workspace(options, api, wsid, files, folders)
+        for name, make in TREES.items():
+            wsid = f"btrfs-{name}"
+            api.workspace(wsid)
+            trees[name] = os.path.realpath(f"{options.mount}/{wsid}/current")
+            make(trees[name])
             agents.enter_context(agent(options, wsid, "sleep", "infinity"))
         for turn in range(ROUNDS + 1):
-            for wsid, tree in trees.items():
+            for name, tree in trees.items():
                 os.sync()
                 took = snapshot(tree, scratch, "bare")
                 destroy(scratch, "bare")
                 os.sync()
-                result = api.snapshot(wsid)
+                result = api.snapshot(f"btrfs-{name}")
                 assert result["engine"] == "btrfs", result
-                api.drop(wsid, result["snapshot_id"])
+                api.drop(f"btrfs-{name}", result["snapshot_id"])
                 # The first round warms the caches.
                 if turn:
-                    bare[wsid].append(took)
-                    window[wsid].append(result["receipt"]["window_ms"])
-    for wsid, (files, _) in SIZES.items():
-        print(f"       {files} files: freeze window {spread(window[wsid])}; bare ioctl {spread(bare[wsid])}")
-        ratio = statistics.median(window[wsid]) / statistics.median(bare[wsid])
-        goal(f"freeze window / bare snapshot ioctl, {files} files", ratio, 2, "x")
+                    bare[name].append(took)
+                    window[name].append(result["receipt"]["window_ms"])
+    for name in TREES:
+        print(f"       {name} files: freeze window {spread(window[name])}; bare ioctl {spread(bare[name])}")
+        ratio = statistics.median(window[name]) / statistics.median(bare[name])
+        goal(f"freeze window / bare snapshot ioctl, {name} files", ratio, 2, "x")
 
 
 def measure(options, _api):
-    with stack(options) as (own, api):
+    with own_stack(options, STACK_FILE_SYSTEM="btrfs") as (own, api):
         windows(own, api)

@@ -60,72 +60,84 @@ def change(files, turn):
             out.write(f"changed in turn {turn}".encode())
 
 
-def first_clones(options, name, live, rounds):
-    scratch = f"{options.mount}/scratch"
-    times = {"engine": [], "c2": [], "cp": []}
+class Git:
+    """What an agent's user would do without WVS: no freeze, and only what git keeps."""
+
+    def __init__(self, store, tree):
+        self.store = store
+        self.environment = dict(os.environ, GIT_DIR=store, GIT_WORK_TREE=tree, GIT_CONFIG_COUNT="3")
+        settings = [("safe.directory", "*"), ("user.name", "bench"), ("user.email", "bench@localhost")]
+        for number, (key, value) in enumerate(settings):
+            self.environment[f"GIT_CONFIG_KEY_{number}"], self.environment[f"GIT_CONFIG_VALUE_{number}"] = key, value
+        self.run("init", "-q")
+
+    def run(self, *words):
+        subprocess.run(["git", *words], check=True, env=self.environment)
+
+    def commit(self):
+        self.run("add", "-A")
+        self.run("commit", "-qm", "bench")
+
+
+def clone_once(work, scratch):
+    took = work(scratch)
+    shutil.rmtree(scratch)
+    os.sync()
+    return took
+
+
+def window_once(options, api, wsid):
+    result = api.snapshot(wsid)
+    api.drop(wsid, result["snapshot_id"])
+    # Its folder is removed in the background; the next round is not to pay for that.
+    while os.listdir(f"{options.mount}/{wsid}/snapshots"):
+        time.sleep(0.05)
+    os.sync()
+    return result["receipt"]["window_ms"]
+
+
+def rounds(options, api, wsid, live, number):
+    """Every contender once in each round: what slows the machine down for a while slows them all. Answers times in ms."""
+    files = files_of(live)
     contenders = {
         "engine": lambda to: told(f"{options.bin}/clone-bench", "reflink", live, to),
         "c2": lambda to: told(options.c2, live, to),
         "cp": lambda to: milliseconds(lambda: run("cp", "-a", "--reflink=always", live, to)),
     }
-    os.mkdir(scratch)
-    for turn in range(rounds + 1):
-        for contender, work in contenders.items():
-            took = work(f"{scratch}/{contender}")
-            shutil.rmtree(f"{scratch}/{contender}")
-            os.sync()
+    times = {contender: [] for contender in [*contenders, "window", "git"]}
+    git = Git(f"{options.mount}/scratch.git", live)
+    print(f"       git add -A && git commit, first: {milliseconds(git.commit):.0f} ms")
+    with agent(options, wsid, "sleep", "infinity"):
+        for turn in range(number + 1):
+            took = {contender: clone_once(work, f"{options.mount}/scratch") for contender, work in contenders.items()}
+            # What was changed long before costs nothing; this was changed just before, and is cloned again within the freeze.
+            change(files, turn)
+            took["window"] = window_once(options, api, wsid)
+            took["git"] = milliseconds(git.commit)
             # The first round warms the caches.
             if turn:
-                times[contender].append(took)
-    os.rmdir(scratch)
-    for contender, text in [("engine", "reflink engine"), ("c2", "C2"), ("cp", "cp -a --reflink=always")]:
+                for contender, value in took.items():
+                    times[contender].append(value)
+    shutil.rmtree(git.store)
+    return times
+
+
+def report(name, times):
+    texts = {
+        "engine": "reflink engine", "c2": "C2", "cp": "cp -a --reflink=always",
+        "window": f"freeze window, {CHANGED} changed files", "git": f"git add -A && git commit, {CHANGED} changed files",
+    }
+    for contender, text in texts.items():
         print(f"       {text}: {spread(times[contender])}")
     median = {contender: statistics.median(values) for contender, values in times.items()}
     if name != "10":
         goal(f"{name} files, first clone / C2", median["engine"] / median["c2"], 1.1, "x")
         goal(f"{name} files, cp -a / first clone", median["cp"] / median["engine"], 2, "x", at_least=True)
-    return median["c2"]
-
-
-def git(options, live, files):
-    """What an agent's user would do without WVS: no freeze, and only what git keeps."""
-    store = f"{options.mount}/scratch.git"
-    environment = dict(os.environ, GIT_DIR=store, GIT_WORK_TREE=live, GIT_CONFIG_COUNT="3")
-    for number, (key, value) in enumerate([("safe.directory", "*"), ("user.name", "bench"), ("user.email", "bench@localhost")]):
-        environment[f"GIT_CONFIG_KEY_{number}"], environment[f"GIT_CONFIG_VALUE_{number}"] = key, value
-
-    def commit():
-        subprocess.run(["git", "add", "-A"], check=True, env=environment)
-        subprocess.run(["git", "commit", "-qm", "bench"], check=True, env=environment)
-
-    subprocess.run(["git", "init", "-q"], check=True, env=environment)
-    first = milliseconds(commit)
-    change(files, 3)
-    print(f"       git add -A && git commit: {first:.0f} ms, after {CHANGED} changes {milliseconds(commit):.0f} ms")
-    shutil.rmtree(store)
-
-
-def windows(options, api, name, wsid, files, rounds, c2):
-    took = []
-    with agent(options, wsid, "sleep", "infinity"):
-        for turn in range(rounds + 1):
-            # What was changed long before costs nothing; this was changed just before, and is cloned again within the freeze.
-            change(files, turn)
-            result = api.snapshot(wsid)
-            if turn:
-                took.append(result["receipt"]["window_ms"])
-            api.drop(wsid, result["snapshot_id"])
-            # Its folder is removed in the background; the next round is not to pay for that.
-            while os.listdir(f"{options.mount}/{wsid}/snapshots"):
-                time.sleep(0.05)
-            os.sync()
-    print(f"       freeze window, {CHANGED} changed files: {spread(took)}")
-    if name != "10":
-        goal(f"{name} files, freeze window / C2", statistics.median(took) / c2, 0.10, "x")
+        goal(f"{name} files, freeze window / C2", median["window"] / median["c2"], 0.10, "x")
 
 
 def measure(options, api):
-    for name, make, rounds in TREES:
+    for name, make, number in TREES:
         print(f"Clone of {name} files, XFS with reflinks")
         wsid = f"bench-{name}"
         link = f"{options.mount}/{wsid}/current"
@@ -133,8 +145,4 @@ def measure(options, api):
             api.workspace(wsid)
             make(os.path.realpath(link))
             os.sync()
-        live = os.path.realpath(link)
-        files = files_of(live)
-        c2 = first_clones(options, name, live, rounds)
-        windows(options, api, name, wsid, files, rounds, c2)
-        git(options, live, files)
+        report(name, rounds(options, api, wsid, os.path.realpath(link), number))

@@ -6,12 +6,16 @@ import json
 import os
 import statistics
 import subprocess
+import tempfile
 import time
+import types
 import urllib.parse
 import uuid
 
 ROUNDS = 9
 missed = []
+# What `table` prints: metric, measured, goal, whether it is reached.
+figures = []
 
 
 def goal(text, reached, limit, unit="", at_least=False):
@@ -21,6 +25,13 @@ def goal(text, reached, limit, unit="", at_least=False):
         missed.append(text)
     sign = ">=" if at_least else "<="
     print(f"  {'ok  ' if kept else 'MISS'} {text}: {reached:.2f}{unit} (goal {sign} {limit}{unit})")
+    figures.append((text, f"{reached:.2f}{unit}", f"{'at least' if at_least else 'at most'} {limit}{unit}", "ok" if kept else "missed"))
+
+
+def table():
+    """All goals so far in Markdown."""
+    rows = [("metric", "measured", "goal", ""), ("---",) * 4] + figures
+    print("\n".join(f"| {' | '.join(row)} |" for row in rows))
 
 
 def milliseconds(function):
@@ -77,6 +88,24 @@ class Client:
 
     def drop(self, wsid, snapshot):
         self.task("DELETE", f"/v1/workspaces/{wsid}/snapshots/{snapshot}")
+
+
+@contextlib.contextmanager
+def own_stack(options, **settings):
+    """Another stack of the same programs, with more in its environment: its mount and its API."""
+    folder = tempfile.mkdtemp(prefix="wvs-bench-stack.")
+    lib = os.path.join(os.path.dirname(__file__), "..", "stack-lib.sh")
+
+    def shell(script):
+        words = ["bash", "-euo", "pipefail", "-c", f'. "$0"; {script}', lib, folder, options.bin]
+        return subprocess.run(
+            words, check=True, text=True, stdout=subprocess.PIPE, env={**os.environ, **settings}).stdout
+
+    try:
+        mount, url = shell('stack_start "$1" "$2" >&2; printf "%s\\n%s\\n" "$MOUNT" "$API_URL"').split()
+        yield types.SimpleNamespace(bin=options.bin, mount=mount), Client(url)
+    finally:
+        shell('stack_stop "$1"')
 
 
 def make_tree(path, files, folders):

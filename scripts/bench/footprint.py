@@ -17,6 +17,6 @@ def measure(options, api):
         resident = status(sidecar.pid, "VmRSS") / 1024
         with open(f"/proc/{sidecar.pid}/smaps_rollup") as file:
             private = sum(int(line.split()[1]) for line in file if line.startswith("Private")) / 1024
-    goal("resident", resident, 16, " MiB")
-    print(f"       private: {private:.1f} MiB")
-    goal("wake-ups in 10 s", wakeups, 3)
+    goal("sidecar, resident", resident, 12, " MiB")
+    goal("sidecar, private", private, 8, " MiB")
+    goal("sidecar, wake-ups in 10 s", wakeups, 3)

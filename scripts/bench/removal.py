@@ -6,8 +6,8 @@ import time
 
 from common import agent, goal, milliseconds, spread, workspace
 
-# Half a million entries in all.
-GENERATIONS = 5
+# A million files in all.
+GENERATIONS = 10
 TRIES = 40
 
 
