@@ -7,8 +7,10 @@ package final class CgroupV2Freezer: CgroupFreezer {
     private let events: CInt
     /// `cpu.stat`, which every cgroup2 has but the first; -1 where it has none.
     private let usage: CInt
-    /// What `usage` said when everybody stood still; nil before.
-    private var usageAtRest: String?
+    /// What `usage` said when everybody stood still, in microseconds; nil before.
+    private var usageAtRest: Int?
+    /// So much may be used by tasks that are counted as frozen and on their way to sleep, or to their end.
+    private static let aftermath = 5000
 
     package var method: FreezerMethod { .cgroup2 }
 
@@ -47,19 +49,24 @@ package final class CgroupV2Freezer: CgroupFreezer {
     ///
     /// Nothing counts how often a cgroup2 was thawed. But each change is notified, and whoever ran has used a processor. Both
     /// together, since either alone comes late at times: the notification of our own freeze, which the kernel may put off by
-    /// 10 ms, and the last microseconds of a task that is on its way to sleep.
+    /// 10 ms, and the last microseconds of a task that is on its way to sleep. What an agent does in less is not noticed.
     package func hasStoodStill() throws(FreezerError) -> Bool {
         var entry = pollfd(fd: events, events: Int16(POLLPRI), revents: 0)
         let isNotified = poll(&entry, 1, 0) == 1
         guard try isFrozen() else { return false }
         let usageNow = try reading { () throws(SystemError) in
-            usage >= 0 ? try ProcFS.start(of: usage, "cpu.stat").prefix { $0 != "\n" } : ""
+            usage >= 0 ? Self.microseconds(try ProcFS.start(of: usage, "cpu.stat")) : 0
         }
         guard let usageAtRest else {
-            self.usageAtRest = String(usageNow)
+            self.usageAtRest = usageNow
             return true
         }
-        return !isNotified || usageNow == usageAtRest
+        return !isNotified || usageNow - usageAtRest <= Self.aftermath
+    }
+
+    /// `usage_usec`, the first line.
+    private static func microseconds(_ text: String) -> Int {
+        text.prefix { $0 != "\n" }.split(separator: " ").last.flatMap { Int($0) } ?? 0
     }
 
     private func isFrozen() throws(FreezerError) -> Bool {
