@@ -35,7 +35,7 @@ struct TreeGenerator {
 
     private enum Kind: CaseIterable {
         case directory, empty, small, large, sparse, holeOnly, allocated, hardLink, symlink, danglingLink, fifo, socket,
-            device, setuid, unreadable
+            device, blockDevice, setuid, unreadable
     }
 
     @discardableResult
@@ -68,7 +68,8 @@ struct TreeGenerator {
         case .fifo: try check("mkfifo") { mkfifo(path, 0o640) }
         case .socket: try check("mknod") { mknod(path, S_IFSOCK | 0o660, 0) }
         case .device where isRoot: try check("mknod") { mknod(path, S_IFCHR | 0o600, 0x103) }
-        case .device: try makeFile(path, content(3)) { _ in }
+        case .blockDevice where isRoot: try check("mknod") { mknod(path, S_IFBLK | 0o600, 0x700) }
+        case .device, .blockDevice: try makeFile(path, content(3)) { _ in }
         case .setuid:
             try makeFile(path, content(50)) { _ in }
             if isRoot { try check("chown") { lchown(path, 1234, 4321) } }
@@ -86,6 +87,10 @@ struct TreeGenerator {
             return path
         }
         if kind != .directory {
+            // Names of one special file, as of one regular file.
+            if [.fifo, .socket, .symlink].contains(kind) || (isRoot && [.device, .blockDevice].contains(kind)) {
+                files.append(path)
+            }
             try decorate(path, isDirectory: false, isLink: kind == .symlink || kind == .danglingLink)
         }
         return path

@@ -14,7 +14,19 @@ import Testing
 /// that the inner file system had handed to its device, and nothing that it still kept in memory.
 @Suite(.enabled(if: ScratchFileSystem.canMount, "mounting takes root"))
 struct PowerLossTests {
-    enum Kind: String, CaseIterable, Sendable { case xfs, ext4, btrfs }
+    enum Kind: String, Sendable { case xfs, ext4, btrfs }
+
+    struct Variant: CustomTestStringConvertible, Sendable {
+        let kind: Kind
+        let engine: any CloneEngine
+
+        var testDescription: String { "\(engine.name) on \(kind)" }
+
+        static let all = [
+            Variant(kind: .xfs, engine: TreeWalkEngine.reflink()), Variant(kind: .ext4, engine: TreeWalkEngine.copy()),
+            Variant(kind: .btrfs, engine: TreeWalkEngine.reflink()), Variant(kind: .btrfs, engine: BtrfsEngine()),
+        ]
+    }
 
     /// The file system under test, inside one that can clone its image.
     private struct Disk {
@@ -39,17 +51,19 @@ struct PowerLossTests {
         func end() async throws { try await unmount(path) }
 
         /// Takes the power away from a copy: returns at the instant of the copy.
-        func copy() throws {
+        ///
+        /// - Parameter name: another copy under it is replaced.
+        func copy(_ name: String = "only") throws {
             let source = open("\(outer)/image", O_RDONLY | O_CLOEXEC)
-            let target = open("\(outer)/image-copy", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            let target = open("\(outer)/image-\(name)", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
             defer { for file in [source, target] { close(file) } }
             try systemCall("FICLONE", "image") { wvs_ficlone(target, source) }
         }
 
         /// Lends what the copy held, after its recovery.
-        func inspecting(_ body: (String) async throws -> Void) async throws {
+        func inspecting(_ name: String = "only", _ body: (String) async throws -> Void) async throws {
             let options = kind == .xfs ? "loop,nouuid" : "loop"
-            try await Command.run(["mount", "-o", options, "\(outer)/image-copy", "\(outer)/copy"])
+            try await Command.run(["mount", "-o", options, "\(outer)/image-\(name)", "\(outer)/copy"])
             let result: Result<Void, any Error>
             do { result = .success(try await body("\(outer)/copy")) } catch { result = .failure(error) }
             try await unmount("\(outer)/copy")
@@ -101,12 +115,10 @@ struct PowerLossTests {
         #expect(try folder.live.isDirectory(currentID))
     }
 
-    @Test(arguments: Kind.allCases)
-    func whatSucceededIsThereAndWholeWheneverThePowerGoes(kind: Kind) async throws {
-        try await withDisk(kind) { disk in
-            let rig = try await Rig(
-                on: ScratchMount(at: disk.path),
-                engine: kind == .ext4 ? TreeWalkEngine.copy() : TreeWalkEngine.reflink())
+    @Test(arguments: Variant.all)
+    func whatSucceededIsThereAndWholeWheneverThePowerGoes(variant: Variant) async throws {
+        try await withDisk(variant.kind) { disk in
+            let rig = try await Rig(on: ScratchMount(at: disk.path), engine: variant.engine)
             try await rig.makeWorkspace()
             let sidecar = try await Sidecar(rig.scratch)
             let live = "\(disk.path)/ws-1/current"
@@ -118,7 +130,8 @@ struct PowerLossTests {
                     .snapshotCreate(snapshotID: id, message: ""), fence: UInt64(2 * round + 2))
                 #expect(outcome.snapshot != nil, "\(outcome)")
                 answered.append(id)
-                // Half of the copies at once; the others while the next attempt is on its way.
+                // At once; or several times while the next attempt is on its way.
+                var copies = ["only"]
                 if round % 2 == 0 {
                     try disk.copy()
                 } else {
@@ -126,12 +139,19 @@ struct PowerLossTests {
                     let next = Operation.setCurrent(
                         snapshotID: id, liveID: Self.id(100 + round), discard: true)
                     let call = Task { try await rig.execute(next, fence: UInt64(2 * round + 3)) }
-                    let delay = UInt32.random(in: 0..<40_000)
-                    _ = try await blocking { usleep(delay) }
-                    try disk.copy()
+                    copies = ["first", "second", "third"]
+                    for name in copies {
+                        let delay = UInt32.random(in: 0..<20_000)
+                        _ = try await blocking { usleep(delay) }
+                        try disk.copy(name)
+                    }
                     #expect(try await call.value.current != nil)
                 }
-                try await disk.inspecting { copy in try await expectWhole(copy, like: disk, answered: answered) }
+                for name in copies {
+                    try await disk.inspecting(name) { copy in
+                        try await expectWhole(copy, like: disk, answered: answered)
+                    }
+                }
             }
             // A rollback that was answered is there as well.
             try disk.copy()
