@@ -8,6 +8,8 @@ import RuntimeCore
 struct Invariants {
     /// The highest fence under which anything took effect, by workspace.
     private var effective: [Int: Int64] = [:]
+    /// The same for the file system alone.
+    private var published: [Int: Int64] = [:]
 
     /// Looks at what a transaction has changed; answers what is wrong.
     mutating func afterCommit(_ transaction: SimulatedTransaction, _ simulation: Simulation) -> String? {
@@ -112,8 +114,12 @@ struct Invariants {
         _ request: ExecuteTaskRequest, in workspace: Int, _ simulation: Simulation
     ) -> String? {
         let fence = Int64(clamping: request.fence)
-        if fence < effective[workspace] ?? 0 { return "\(request.taskID) published under the lower fence \(fence)" }
-        effective[workspace] = fence
+        // A drop ends without its executor where that is out of reach: it has not heard of that fence.
+        var highest = effective[workspace] ?? 0
+        if case .snapshotDrop = request.operation { highest = published[workspace] ?? 0 }
+        if fence < highest { return "\(request.taskID) published under the lower fence \(fence)" }
+        effective[workspace] = max(fence, effective[workspace] ?? 0)
+        published[workspace] = fence
         if case .snapshotDrop(let snapshot) = request.operation {
             // Also outside any task, later; but never before the row says so.
             return simulation.database.rows.snapshots[snapshot]?.deleted == true
