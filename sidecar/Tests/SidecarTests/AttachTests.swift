@@ -128,7 +128,7 @@ import Testing
         let workspace = try TestWorkspace()
         let bystander = try Stranger(in: workspace.mount, "while :; do sleep 0.01; done")
         let script =
-            "(sh -c 'while echo line >> log; do :; done' & echo $! > orphan; sleep 0.5) & echo $! > parent; wait; \(Self.writing)"
+            "(sh -c 'while echo line >> log; do :; done' & echo $! > orphan; exec sleep 1000) & echo $! > parent; wait; \(Self.writing)"
         let agent = try Stranger(in: workspace.live, script)
         #expect(await eventually { workspace.size("log") > 0 && workspace.size("parent") > 0 })
         let attached = try await Attached(workspace, ["attach", "--pid", String(agent.pid), "--freezer", "sigstop"])

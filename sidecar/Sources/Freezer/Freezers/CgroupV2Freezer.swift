@@ -86,7 +86,7 @@ extension Cgroup {
         // The error is about to be thrown either way; an unreadable list only makes it say less.
         let processes = (try? population().processes) ?? []
         var blocked: [ProcessID] = []
-        for _ in 0..<20 {
+        for _ in 0..<100 {
             blocked = processes.filter { pid in
                 let threads = (try? ProcessTable.threads(of: pid)) ?? []
                 return threads.contains { thread in
