@@ -60,21 +60,14 @@ package enum Command {
                 posix_spawn_file_actions_addopen(&actions, standard, "/dev/null", O_WRONLY, 0)
             }
         }
-        // The threads of Dispatch block signals, which a child would inherit.
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        let attributes = SpawnAttributes(ownGroup: false)
         // A session of its own: Ctrl-C reaches the test, and who cleans up must outlive it. And "/": the test's own folder may be
         // closed to the user that the program becomes.
         let words = ["setsid", "env", "-C", "/"] + words
         var arguments = words.map { strdup($0) } + [nil]
         defer { arguments.forEach { free($0) } }
         var pid: pid_t = 0
-        let code = posix_spawnp(&pid, words[0], &actions, &attributes, &arguments, environ)
+        let code = posix_spawnp(&pid, words[0], &actions, &attributes.raw, &arguments, environ)
         guard code == 0 else { throw SystemError("posix_spawn", words[0], errno: code) }
         return pid
     }

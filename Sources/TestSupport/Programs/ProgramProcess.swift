@@ -34,21 +34,13 @@ package final class ProgramProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, writeEnd.raw, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, writeEnd.raw, STDERR_FILENO)
-        // A group of its own: a Ctrl-C meant for the test runner goes through us.
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // The threads of Dispatch block signals, which a child would inherit.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
+        let attributes = SpawnAttributes(ownGroup: true)
         let path0 = Process.environment["PATH"] ?? "/usr/bin:/bin"
         let pairs = environment.merging(["PATH": path0], uniquingKeysWith: { first, _ in first })
         let child = try withCStrings([path] + arguments) { argv in
             try withCStrings(pairs.map { "\($0)=\($1)" }) { envp in
                 var child = pid_t()
-                let code = posix_spawn(&child, path, &actions, &attributes, argv, envp)
+                let code = posix_spawn(&child, path, &actions, &attributes.raw, argv, envp)
                 if code != 0 { throw SystemError("posix_spawn", path, errno: code) }
                 return child
             }

@@ -14,15 +14,12 @@ final class Stranger: Sendable {
     ///   - launcher: words that go before the shell, such as those of setpriv(1).
     init(in folder: String, _ script: String, cgroup: String? = nil, launcher: [String] = []) throws {
         let entrance = cgroup.map { "echo $$ > \($0)/cgroup.procs; " } ?? ""
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        let attributes = SpawnAttributes(ownGroup: true)
         let arguments = launcher + ["/bin/sh", "-c", "\(entrance)cd \(folder); \(script)"]
         let words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
         var child: pid_t = 0
-        let code = posix_spawnp(&child, arguments[0], nil, &attributes, words, environ)
+        let code = posix_spawnp(&child, arguments[0], nil, &attributes.raw, words, environ)
         if code != 0 { throw SystemError("posix_spawn", errno: code) }
         pid = child
     }

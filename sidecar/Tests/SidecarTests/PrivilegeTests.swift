@@ -12,8 +12,11 @@ import Testing
     /// A sidecar below a launcher, and what it started; ended by a signal to the sidecar itself.
     private final class Launched: Sendable {
         let process: ProgramProcess
+        private let mark = ProcessMark()
+
         init(_ script: String) throws {
-            process = try ProgramProcess("sh", at: "/bin/sh", arguments: ["-c", script])
+            process = try ProgramProcess(
+                "sh", at: "/bin/sh", arguments: ["-c", script], environment: mark.environment)
         }
 
         /// The sidecar's pid in this PID namespace.
@@ -35,14 +38,7 @@ import Testing
             return try await process.ended()
         }
 
-        deinit {
-            if !process.hasEnded {
-                if let sidecar {
-                    kill(sidecar, SIGTERM)
-                    _ = process.wait()
-                }
-            }
-        }
+        deinit { mark.killAll() }
     }
 
     /// A workspace whose control directory belongs to another user, and the program where that user can start it.

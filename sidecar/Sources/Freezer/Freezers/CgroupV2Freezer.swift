@@ -47,21 +47,24 @@ package final class CgroupV2Freezer: CgroupFreezer {
 
     /// The first call after a freeze takes the measure for those that follow.
     ///
-    /// Nothing counts how often a cgroup2 was thawed. But each change is notified, and whoever ran has used a processor. Both
-    /// together, since either alone comes late at times: the notification of our own freeze, which the kernel may put off by
-    /// 10 ms, and the last microseconds of a task that is on its way to sleep. What an agent does in less is not noticed.
+    /// Nothing counts how often a cgroup2 was thawed. But whoever ran has used a processor, and each change is notified. Both
+    /// together: a process that is killed while it is frozen may have much to clear away, and nothing is notified then. What an
+    /// agent does in less than the aftermath is not noticed.
     package func hasStoodStill() throws(FreezerError) -> Bool {
-        var entry = pollfd(fd: events, events: Int16(POLLPRI), revents: 0)
-        let isNotified = poll(&entry, 1, 0) == 1
-        guard try isFrozen() else { return false }
         let usageNow = try reading { () throws(SystemError) in
             usage >= 0 ? Self.microseconds(try ProcFS.start(of: usage, "cpu.stat")) : 0
         }
-        guard let usageAtRest else {
-            self.usageAtRest = usageNow
-            return true
-        }
-        return !isNotified || usageNow - usageAtRest <= Self.aftermath
+        let usageAtRest = usageAtRest ?? usageNow
+        self.usageAtRest = usageAtRest
+        // Asked before the file is read: reading takes the notification away.
+        if usageNow - usageAtRest > Self.aftermath, isNotified() { return false }
+        return try isFrozen()
+    }
+
+    /// Waits as long as the kernel may put a notification off, which is 10 ms since the last one.
+    private func isNotified() -> Bool {
+        var entry = pollfd(fd: events, events: Int16(POLLPRI), revents: 0)
+        return poll(&entry, 1, 15) != 0
     }
 
     /// `usage_usec`, the first line.
