@@ -1,6 +1,7 @@
 import ExecutorRPC
 import Foundation
 import Glibc
+import Runtime
 import RuntimeCore
 import TestSupport
 import Testing
@@ -37,6 +38,74 @@ struct FaultTests {
         }
     }
 
+    @Test func anExceededQuotaFailsTheTaskForGoodUntilThereIsRoom() async throws {
+        try await ScratchFileSystem.with(.btrfs, megabytes: 256) { fileSystem in
+            let path = fileSystem.path
+            let rig = try await rigThatCopies(on: fileSystem)
+            try await blocking {
+                for index in 0..<12 {
+                    try Self.write([UInt8](repeating: 7, count: 1 << 20), "\(path)/ws-1/current/\(index)")
+                }
+            }
+            let sidecar = try await Sidecar(rig.scratch)
+            try await Command.run(["btrfs", "quota", "enable", path])
+            // Of the file system's own subvolume.
+            try await Command.run(["btrfs", "qgroup", "limit", "20m", "0/5", path])
+            let failure = try await rig.execute(create, fence: 2).failure
+            #expect(failure?.code == .executorError && failure?.retryable == false)
+            #expect(failure?.message.contains("Disk quota exceeded") == true, "\(failure?.message ?? "")")
+            #expect(rig.registry.render().contains("wvs_clone_fail_total{reason=\"quota\"} 1"))
+            #expect(sidecar.agent.freezes == 1)
+            try await expectIntact(rig, sidecar)
+            try await Command.run(["btrfs", "qgroup", "limit", "none", "0/5", path])
+            #expect(try await rig.execute(create, fence: 3).snapshot?.entries == 12)
+            try await expectIntact(rig, sidecar, snapshots: [Ids.snapshot])
+            try await sidecar.stop()
+        }
+    }
+
+    @Test func aFileThatTheMediumHasLostFailsTheTaskWithItsName() async throws {
+        try await ScratchFileSystem.with(.btrfs, megabytes: 256) { fileSystem in
+            let path = fileSystem.path
+            let rig = try await rigThatCopies(on: fileSystem)
+            let mark = UUIDv7.make()
+            try await blocking {
+                for index in 0..<20 {
+                    try Self.write([UInt8](repeating: 7, count: 10_000), "\(path)/ws-1/current/\(index)")
+                }
+                try Self.write(Array(String(repeating: "\(mark)\n", count: 1000).utf8), "\(path)/ws-1/current/bad")
+            }
+            let sidecar = try await Sidecar(rig.scratch)
+            let medium = try await Medium(below: fileSystem, holding: mark)
+            try await blocking { try medium.damage(under: "\(path)/ws-1/current/bad") }
+            let failure = try await rig.execute(create, fence: 2).failure
+            #expect(failure?.code == .executorError && failure?.retryable == true)
+            #expect(failure?.message.contains("Input/output error") == true, "\(failure?.message ?? "")")
+            #expect(failure?.message.contains("copy_file_range bad:") == true, "\(failure?.message ?? "")")
+            #expect(rig.registry.render().contains("wvs_clone_fail_total{reason=\"io\"} 1"))
+            #expect(sidecar.agent.freezes == 1)
+            try await expectIntact(rig, sidecar)
+            try await blocking { try medium.repair() }
+            #expect(try await rig.execute(create, fence: 3).snapshot?.entries == 21)
+            #expect(try rig.text("snapshots/\(Ids.snapshot)/bad").hasPrefix(mark))
+            try await expectIntact(rig, sidecar, snapshots: [Ids.snapshot])
+            try await sidecar.stop()
+        }
+    }
+
+    /// Bytes are read and written, though the file system shares them where it may: between a file that has NOCOW and one that has
+    /// not it may not.
+    private func rigThatCopies(on fileSystem: ScratchFileSystem) async throws -> Rig {
+        let rig = try await Rig(on: ScratchMount(at: fileSystem.path))
+        try await rig.makeWorkspace()
+        try await Command.run(["chattr", "+C", "\(fileSystem.path)/ws-1/snapshots"])
+        return rig
+    }
+
+    private static func write(_ content: [UInt8], _ path: String) throws {
+        try Data(content).write(to: URL(fileURLWithPath: path))
+    }
+
     @Test func anExecutorOutOfDescriptorsFailsItsTasksAndLivesOn() async throws {
         let rig = try await Rig()
         let sidecar = try await rig.makeSnapshot()
@@ -65,5 +134,39 @@ struct FaultTests {
         try await expectIntact(rig, sidecar, snapshots: (published + [Ids.snapshot]).sorted())
         #expect(executor.process.end() == 0)
         try await sidecar.stop()
+    }
+}
+
+/// What a file system lies on, to be damaged where the content of a file is: its checksum tells, and reading it is an error.
+private struct Medium: Sendable {
+    private let image: String
+    private let mark: String
+    private let offset: off_t
+
+    /// - Parameter mark: what the file begins with, and no other.
+    init(below fileSystem: ScratchFileSystem, holding mark: String) async throws {
+        // Above the root of the mount.
+        let image = "\(fileSystem.path)/../image"
+        try await Command.run(["sync", "-f", fileSystem.path])
+        let found = try await Command.run(["grep", "-abom", "1", mark, image])
+        offset = try #require(found.split(separator: ":").first.flatMap { off_t($0) })
+        (self.image, self.mark) = (image, mark)
+    }
+
+    /// - Parameter path: the file, which is to be read anew.
+    func damage(under path: String) throws {
+        try write("#")
+        let file = FileDescriptor(owning: try systemCall("open", path) { open(path, O_RDONLY | O_CLOEXEC) })
+        let code = posix_fadvise(file.raw, 0, 0, POSIX_FADV_DONTNEED)
+        if code != 0 { throw SystemError("posix_fadvise", path, errno: code) }
+    }
+
+    func repair() throws { try write(String(mark.prefix(1))) }
+
+    private func write(_ byte: String) throws {
+        let file = FileDescriptor(owning: try systemCall("open", image) { open(image, O_WRONLY | O_CLOEXEC) })
+        let bytes = Array(byte.utf8)
+        try systemCall("pwrite", image) { pwrite(file.raw, bytes, bytes.count, offset) }
+        try systemCall("fsync", image) { fsync(file.raw) }
     }
 }
