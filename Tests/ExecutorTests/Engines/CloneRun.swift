@@ -17,6 +17,8 @@ final class CloneRun: Sendable {
     var source: String { "\(path)/source" }
     var target: String { "\(path)/clone" }
 
+    private let plain: Bool
+
     /// - Parameter plain: whether the source is an ordinary directory, whatever the engine would have made.
     init(_ path: String, engine: any CloneEngine, plain: Bool = false) throws {
         self.path = path
@@ -24,12 +26,15 @@ final class CloneRun: Sendable {
         cancellation = try Cancellation()
         if mkdir(path, 0o755) != 0, errno != EEXIST { throw SystemError("mkdir", path) }
         directory = try Directory(path: path)
-        if plain {
-            try systemCall("mkdir", path) { mkdir("\(path)/source", 0o755) }
-        } else {
-            try engine.makeTree(in: directory.raw, "source")
-            try directory.setAccess("source", mode: 0o755, owner: .own)
-        }
+        self.plain = plain
+        try makeSource()
+    }
+
+    /// An empty one, where there is none.
+    func makeSource() throws {
+        if plain { return try makeDirectory(source) }
+        try engine.makeTree(in: directory.raw, "source")
+        try directory.setAccess("source", mode: 0o755, owner: .own)
     }
 
     @discardableResult

@@ -35,13 +35,14 @@ final class Adversary: Sendable {
     func prepare(_ tree: String) throws { try turn.withLock { _ in try makeTree(tree) } }
 
     private func makeTree(_ tree: String) throws {
-        if !run.exists(tree) { try run.makeDirectory(tree) }
+        if !run.exists(tree) { try run.makeSource() }
+        let way = tree == run.source ? "../outside" : outside
         for index in 0..<Self.directories {
             let directory = "\(tree)/d\(index)"
             try run.makeDirectory(directory)
             try run.makeDirectory("\(directory)/folder")
             try run.makeFiles(2, in: directory, size: 10)
-            try systemCall("symlink") { symlink("../outside", "\(tree)/link\(index)") }
+            try systemCall("symlink") { symlink(way, "\(tree)/link\(index)") }
         }
     }
 
