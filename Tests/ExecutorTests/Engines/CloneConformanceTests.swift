@@ -8,18 +8,27 @@ import Testing
 /// What every engine has to do, whichever way it does it.
 @Suite("Every engine")
 struct CloneConformanceTests {
-    @Test("clones any tree into one that equals it in every respect", arguments: Conformance.all)
-    func randomTrees(_ conformance: Conformance) async throws {
+    @Test(
+        "clones any tree into one that equals it in every respect", arguments: Conformance.all,
+        [1, 2, 3, UInt64.random(in: 4 ... .max)])
+    func randomTrees(_ conformance: Conformance, seed: UInt64) async throws {
         try await ScratchFileSystem.with(conformance.kind) { fileSystem in
             try await blocking {
                 let run = try conformance.run(on: fileSystem)
-                var generator = TreeGenerator(seed: 1)
+                var generator = TreeGenerator(seed: seed)
                 try generator.fill(run.source, count: 200)
                 let summary = try run.clone(as: .snapshot, "clone")
                 #expect(try TreeComparison.differences(run.source, run.target) == [])
                 let count = try TreeCount.count(in: run.directory.raw, "source", cancellation: run.cancellation)
                 #expect(summary == count)
+                // A walk makes ordinary entries, a snapshot keeps what they are.
+                let isAtomic = try run.engine.engine(toClone: "source", in: run.directory.raw).promises.isAtomic
+                let flags = try generator.flags(keptBelow: run.target)
+                #expect(flags.kept == (isAtomic ? flags.all : 0))
+                #expect(flags.all > 0 || !conformance.kind.needsRoot || conformance.kind == .tmpfs)
                 if run.progress.entries > 0 { #expect(summary.entries == run.progress.entries) }
+                for name in ["clone", "source"] { try run.remove(name) }
+                #expect(!run.exists(run.source) && !run.exists(run.target))
             }
         }
     }

@@ -7,6 +7,8 @@ struct TreeGenerator {
     private var random: SplitMix64
     private let isRoot = geteuid() == 0
     private var files: [[CChar]] = []
+    /// Entries that may not be changed, or only appended to (chattr(1)), below the root of the tree.
+    private var flagged: [(path: [CChar], flag: CInt)] = []
 
     init(seed: UInt64) { random = SplitMix64(state: seed) }
 
@@ -23,7 +25,8 @@ struct TreeGenerator {
         }
         // A chain, a crowd, and times and modes of directories at the very end, when nothing changes them any more.
         var deep = root
-        for _ in 0..<40 {
+        // 4095 bytes is as long as a path can be.
+        for _ in 0..<40 where deep.count < 3500 {
             deep = try make(.directory, in: deep)
             directories.append(deep)
         }
@@ -31,6 +34,39 @@ struct TreeGenerator {
         directories.append(wide)
         for _ in 0..<700 { try make(.small, in: wide) }
         for directory in directories.reversed() { try decorate(directory, isDirectory: true) }
+        guard isRoot else { return }
+        for entry in directories.dropFirst() + files where pick(12) == 0 { try setFlag(entry, below: root) }
+    }
+
+    /// How many entries below `path`, a tree like the one made, carry the flag that they have there; and how many have one.
+    func flags(keptBelow path: String) throws -> (kept: Int, all: Int) {
+        let kept = try flagged.count { entry, flag in
+            let file = try Self.open(join(bytes(path), entry))
+            return try Self.flags(of: file.raw) & flag != 0
+        }
+        return (kept, flagged.count)
+    }
+
+    /// Where the file system has such flags.
+    private mutating func setFlag(_ path: [CChar], below root: [CChar]) throws {
+        guard try isRegularOrDirectory(path) else { return }
+        let file = try Self.open(path)
+        let flag: CInt = pick(2) == 0 ? 0x10 : 0x20  // FS_IMMUTABLE_FL, FS_APPEND_FL (linux/fs.h)
+        do {
+            var flags = try Self.flags(of: file.raw) | flag
+            try check("FS_IOC_SETFLAGS") { ioctl(file.raw, 0x4008_6602, &flags) }
+            flagged.append((Array(path[root.count...]), flag))
+        } catch let error as SystemError where [ENOTTY, EOPNOTSUPP].contains(error.errno) {}
+    }
+
+    private static func open(_ path: [CChar]) throws -> FileDescriptor {
+        FileDescriptor(owning: try systemCall("open") { wvs_open(path, O_RDONLY | O_CLOEXEC, 0) })
+    }
+
+    private static func flags(of file: CInt) throws -> CInt {
+        var flags: CInt = 0
+        try check("FS_IOC_GETFLAGS") { ioctl(file, 0x8008_6601, &flags) }
+        return flags
     }
 
     private enum Kind: CaseIterable {
