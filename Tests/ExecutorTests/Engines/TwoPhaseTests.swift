@@ -43,6 +43,38 @@ struct TwoPhaseTests {
         }
     }
 
+    /// A reflink waits for whoever writes, and has the next store to a page move the ctime. But a page fault moves the ctime first,
+    /// and where the file system is just being made durable it waits before the store may follow: a reflink may come in between.
+    @Test(
+        "reflinks miss a store that its page fault has kept waiting, unless what is doubtful is cloned again",
+        .enabled(if: ScratchFileSystem.canMount),
+        arguments: [ScratchFileSystem.Kind.xfs, .btrfs], [false, true])
+    func lateStores(_ kind: ScratchFileSystem.Kind, rechecks: Bool) async throws {
+        try await ScratchFileSystem.with(kind) { fileSystem in
+            var engine = TreeWalkEngine.reflink(threads: 2)
+            engine.rechecksDoubtful = rechecks
+            let run = try CloneRun("\(fileSystem.path)/run", engine: engine)
+            let stores = try PageStores(run, files: 20)
+            let syncing = try stores.makeDurable()
+            defer { stores.end(syncing) }
+            let deadline = MonotonicTime.now + .seconds(120)
+            var (rounds, wrong) = (0, [String]())
+            while wrong.isEmpty, rechecks ? rounds < 100 : .now < deadline {
+                rounds += 1
+                let storing = try stores.start()
+                let clone: Begun
+                do {
+                    defer { stores.stop(storing) }
+                    clone = try await blocking { try run.begin() }
+                }
+                _ = try await blocking { try run.finish(clone.value) }
+                wrong = try TreeComparison.differences(run.source, run.target, limit: 3)
+                try run.removeAll()
+            }
+            #expect(wrong.isEmpty == rechecks, "\(rounds) rounds: \(wrong)")
+        }
+    }
+
     private struct Outcome {
         var wrong: [String] = []
         var steps = 0
@@ -83,6 +115,55 @@ struct TwoPhaseTests {
             if outcome.wrong.count > 3 || (untilWrong && !wrong.isEmpty) { break }
         }
         return outcome
+    }
+}
+
+/// Stores to pages of files through shared mappings, and makes the file system durable over and over.
+private final class PageStores: @unchecked Sendable {
+    // Unchecked: the mappings stay until the end; one thread at a time stores.
+    private static let page = 4096
+    private var mappings: [UnsafeMutablePointer<UInt8>] = []
+    private let directory: Directory
+    private let isStoring = Mutex(false)
+    private let isOver = Mutex(false)
+
+    init(_ run: CloneRun, files: Int) throws {
+        directory = run.directory
+        for index in 0..<files {
+            let path = "\(run.source)/\(index)"
+            try run.makeFile(path, [UInt8](repeating: 0, count: Self.page))
+            let file = FileDescriptor(owning: try systemCall("open", path) { wvs_open(path, O_RDWR | O_CLOEXEC, 0) })
+            let address = mmap(nil, Self.page, PROT_READ | PROT_WRITE, MAP_SHARED, file.raw, 0)
+            guard address != MAP_FAILED, let address else { throw SystemError("mmap", path) }
+            mappings.append(address.assumingMemoryBound(to: UInt8.self))
+        }
+    }
+
+    deinit { for mapping in mappings { munmap(mapping, Self.page) } }
+
+    func makeDurable() throws -> WorkerThread {
+        try WorkerThread(name: "sync") { [self] in
+            while !isOver.withLock({ $0 }) { wvs_sync_file_system(directory.raw) }
+        }
+    }
+
+    func start() throws -> WorkerThread {
+        isStoring.withLock { $0 = true }
+        return try WorkerThread(name: "store") { [self] in
+            while isStoring.withLock({ $0 }) {
+                for mapping in mappings { mapping[0] &+= 1 }
+            }
+        }
+    }
+
+    func stop(_ thread: WorkerThread) {
+        isStoring.withLock { $0 = false }
+        thread.join()
+    }
+
+    func end(_ thread: WorkerThread) {
+        isOver.withLock { $0 = true }
+        thread.join()
     }
 }
 
