@@ -12,7 +12,7 @@ swift build --build-tests
 dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-test.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 
-# run NAME ARGUMENT...: keeps what was printed in NAME.log, and the results in NAME-swift-testing.xml.
+# run NAME ARGUMENT...: keeps what was printed in NAME.log, and the results in NAME.xml.
 run() {
   local name=$1
   shift
@@ -21,7 +21,7 @@ run() {
 
 # The functions that failed, one a line; nothing where the run did not come to its end.
 failed_tests() {
-  python3 - "$dir/all-swift-testing.xml" <<'PYTHON'
+  python3 - "$dir/all.xml" <<'PYTHON'
 import sys, xml.etree.ElementTree
 try:
     cases = xml.etree.ElementTree.parse(sys.argv[1]).iter("testcase")
