@@ -29,6 +29,8 @@ struct Estate {
     /// Nothing is left of the agent.
     func remove() {
         if note.hasMadeCgroup, let cgroup = note.cgroup { rmdir(cgroup) }
+        // It may have died while it wrote. The file itself goes last: it keeps the name from others.
+        unlink(StateFile.temporary(path))
         unlink(path)
     }
 }

@@ -143,8 +143,11 @@ struct StateFile {
         return result
     }
 
+    /// What becomes the file at `path` once it is written.
+    static func temporary(_ path: String) -> String { "\(path).new" }
+
     private func write() throws(SystemError) {
-        let temporary = "\(path).new"
+        let temporary = Self.temporary(path)
         do {
             let file = FileDescriptor(
                 owning: try systemCall("open", temporary) {
