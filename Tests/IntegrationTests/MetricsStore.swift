@@ -22,7 +22,7 @@ final class MetricsStore {
     init(folder: String) async throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
         self.folder = folder
-        address = try MetricsStore.freeAddress()
+        address = try SocketAddress.free()
         store = try ProgramProcess(
             "victoria-metrics", at: "/usr/bin/victoria-metrics",
             arguments: [
@@ -53,7 +53,7 @@ final class MetricsStore {
         agent = try ProgramProcess(
             "vmagent", at: "/usr/bin/vmagent",
             arguments: [
-                "-promscrape.config=\(folder)/vmagent.yml", "-httpListenAddr=\(try MetricsStore.freeAddress())",
+                "-promscrape.config=\(folder)/vmagent.yml", "-httpListenAddr=\(try SocketAddress.free())",
                 "-remoteWrite.url=\(url)/api/v1/write", "-remoteWrite.tmpDataPath=\(folder)/vmagent",
                 "-remoteWrite.flushInterval=200ms",
             ])
@@ -65,21 +65,4 @@ final class MetricsStore {
     }
 
     var logs: String { "-- vmagent\n\(agent?.tail ?? "")\n-- victoria-metrics\n\(store.tail)" }
-
-    /// A port that was free a moment ago: these programs do not say which one they took.
-    private static func freeAddress() throws -> SocketAddress {
-        let socket = FileDescriptor(
-            owning: try systemCall("socket") { Glibc.socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0) })
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        try withUnsafeMutablePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                _ = try systemCall("bind") { bind(socket.raw, generic, size) }
-                _ = try systemCall("getsockname") { getsockname(socket.raw, generic, &size) }
-            }
-        }
-        return SocketAddress(host: "127.0.0.1", port: UInt16(bigEndian: address.sin_port))
-    }
 }

@@ -87,7 +87,7 @@ package final class JuiceFSVolume: Sendable {
     /// - Returns: the server and its port on the loopback.
     private static func startRedis(in folder: String) async throws -> (ProgramProcess, Int) {
         for _ in 0..<5 {
-            let port = try freePort()
+            let port = Int(try SocketAddress.free().port)
             let server = try ProgramProcess(
                 "redis-server", at: "/usr/bin/redis-server",
                 arguments: [
@@ -98,23 +98,6 @@ package final class JuiceFSVolume: Sendable {
             if line.contains("Ready to accept") { return (server, port) }
         }
         throw ProgramError(message: "no free port for redis-server")
-    }
-
-    private static func freePort() throws -> Int {
-        let socket = FileDescriptor(
-            owning: try systemCall("socket") { Glibc.socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0) })
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let raw = socket.raw
-        try withUnsafeMutablePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                try systemCall("bind") { bind(raw, pointer, length) }
-                try systemCall("getsockname") { getsockname(raw, pointer, &length) }
-            }
-        }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 
     private static func makeFolder(mounts: Int) throws -> String {

@@ -28,7 +28,7 @@ package final class TestServer: Sendable {
         let binaries = try await binaries()
         let folder = try makeScratchFolder()
         let lifeline = try watch(folder: folder, binaries: binaries)
-        let port = encrypted ? try freePort() : 5432
+        let port = encrypted ? try SocketAddress.free().port : 5432
         let server = TestServer(folder: folder, port: port, binaries: binaries, lifeline: lifeline)
         try await Command.run(
             asPostgres([
@@ -124,23 +124,6 @@ package final class TestServer: Sendable {
                 "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "\(folder)/server.key", "-out",
                 "\(folder)/server.crt",
             ]))
-    }
-
-    /// A port that was free a moment ago.
-    private static func freePort() throws -> UInt16 {
-        let listener = FileDescriptor(
-            owning: try systemCall("socket") { socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0) })
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        try withUnsafeMutablePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                _ = try systemCall("bind") { bind(listener.raw, pointer, size) }
-                _ = try systemCall("getsockname") { getsockname(listener.raw, pointer, &size) }
-            }
-        }
-        return UInt16(bigEndian: address.sin_port)
     }
 
     private static func append(_ lines: [String], to path: String) throws {

@@ -46,13 +46,13 @@ package struct ProcessMark: Sendable {
     }
 
     /// Of a process that is gone, or a zombie, nothing.
-    private static func environment(of pid: CInt) -> Substring {
+    private static func environment(of pid: CInt) -> String {
         let file = open("/proc/\(pid)/environ", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return "" }
         defer { close(file) }
         // The tests' programs get few variables.
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = read(file, &bytes, bytes.count)
-        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self)[...] : ""
+        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : ""
     }
 }
