@@ -72,15 +72,22 @@ import Testing
         }
     }
 
-    @Test("A file that is opened between two freezes is seen, and one that is closed is not")
-    func changes() async throws {
+    @Test(
+        "A file that is opened between two freezes is seen, and one that is closed is not, however many processes there are",
+        arguments: [0, 400])
+    func changes(besides crowd: Int) async throws {
         let workspace = try TestWorkspace()
+        // More than the sidecar may follow by open files.
+        let others = try Stranger(
+            in: workspace.mount,
+            "i=0; while [ $i -lt \(crowd) ]; do sleep 1000 & i=$((i + 1)); done; echo > there; wait; sleep 1000")
+        #expect(await eventually { access("\(workspace.mount)/there", F_OK) == 0 })
         let sandbox = try await Sandbox(workspace, "exec sleep 1000")
         let stranger = try Stranger(
             in: workspace.mount,
             """
             trap 'exec 3>> \(workspace.live)/file; echo > opened' USR1; trap 'exec 3>&-; echo > closed' USR2
-            while :; do sleep 0.01; done
+            while :; do sleep 0.01 3>&-; done
             """)
         let check = { (expected: Consistency) in
             let freeze = try workspace.freeze()
@@ -95,7 +102,7 @@ import Testing
         kill(stranger.pid, SIGUSR2)
         #expect(await eventually { access("\(workspace.mount)/closed", F_OK) == 0 })
         try check(.quiesced)
-        withExtendedLifetime(sandbox) {}
+        withExtendedLifetime((sandbox, others)) {}
     }
 
     @Test("An agent's process that has left its cgroup is missed")

@@ -31,7 +31,7 @@ struct OpenFileScan {
     mutating func visit(_ process: ProcessID) {
         attempt(process) { scan throws(SystemError) in try scan.learnMounts(of: process) }
         attempt(process) { scan throws(SystemError) in
-            let tables = try ProcessTable.descriptorTables(of: process)
+            let tables = try ProcessTable.descriptorTables(of: process, ProcessTable.threads(of: process))
             for thread in tables {
                 scan.attempt(process) { scan throws(SystemError) in
                     try scan.visitDescriptors(of: process, thread: thread)

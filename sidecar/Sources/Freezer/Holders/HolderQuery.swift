@@ -35,9 +35,12 @@ struct HolderQuery {
     mutating func begin() { tables = [:] }
 
     /// Nil where it holds nothing, or has ended.
-    mutating func look(at process: ProcessID) -> Holder.Kind? {
+    ///
+    /// - Parameter known: its threads, where they have just been listed.
+    mutating func look(at process: ProcessID, _ known: [ProcessID]? = nil) -> Holder.Kind? {
         do {
-            let threads = try ProcessTable.descriptorTables(of: process)
+            let all = if let known { known } else { try ProcessTable.threads(of: process) }
+            let threads = try ProcessTable.descriptorTables(of: process, all)
             guard let living = threads.first else { return nil }
             if let volume, let table = try table(of: living) {
                 devices.formUnion(table.mounts.filter { $0.volume == volume }.compactMap(\.number))

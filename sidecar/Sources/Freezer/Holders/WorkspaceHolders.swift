@@ -18,6 +18,10 @@ package final class WorkspaceHolders {
     private let unsuspected: Set<ProcessID>
     private var query: HolderQuery
     private var ledger = ProcessLedger()
+    /// The parents that one look has asked for.
+    private var parents: [ProcessID: ProcessID] = [:]
+    /// How many processes the last look could not take from the ledger.
+    package private(set) var lookedAt = 0
 
     /// - Parameters:
     ///   - kin: whoever lives below this process belongs to the agent: found outside the set that is frozen, it has left it. Nil where nothing of the kind is known.
@@ -46,6 +50,8 @@ package final class WorkspaceHolders {
         let own = getpid()
         let processes = try ProcFS.entries("/proc")
         query.begin()
+        parents = [:]
+        lookedAt = 0
         var result: [Holder] = []
         for process in processes where process.number != own && !known.contains(process.number) {
             guard let kind = finding(process) else { continue }
@@ -58,21 +64,39 @@ package final class WorkspaceHolders {
 
     private func finding(_ process: ProcFS.Entry) -> Holder.Kind? {
         if let known = ledger.finding(of: process) { return known }
-        if ProcessTable.status(process.number)?.isKernelThread == true {
+        let status = ProcessTable.status(process.number)
+        if status?.isKernelThread == true {
             ledger.note(process, .ofKernel, nil)
             return nil
         }
-        let runs = ThreadRuns(of: process.number)
-        let finding = query.look(at: process.number) ?? departure(of: process.number)
+        lookedAt += 1
+        let threads = try? ProcessTable.threads(of: process.number)
+        let runs = ledger.runs(of: process, threads ?? [])
+        let finding = query.look(at: process.number, threads) ?? departure(of: process.number, status)
         ledger.note(process, runs, finding)
         return finding
     }
 
-    private func departure(of process: ProcessID) -> Holder.Kind? {
-        guard let kin, ProcessTable.ancestors(of: process).contains(kin),
+    private func departure(of process: ProcessID, _ status: ProcessTable.Status?) -> Holder.Kind? {
+        guard let kin, let status, descends(from: kin, status.parent),
             ProcessTable.status(process)?.isEnded == false
         else { return nil }
         return .hasLeft
+    }
+
+    /// Whether `process` is `kin` or lives below it.
+    private func descends(from kin: ProcessID, _ process: ProcessID) -> Bool {
+        var passed: [ProcessID] = []
+        var next = process
+        // A parent in another PID namespace is 0.
+        while next > 0, !passed.contains(next) {
+            if next == kin { return true }
+            passed.append(next)
+            let parent = parents[next] ?? ProcessTable.status(next)?.parent ?? 0
+            parents[next] = parent
+            next = parent
+        }
+        return false
     }
 
     /// Who among `processes` stands in a part of the workspace with a working directory, root, open file or mapping.

@@ -78,11 +78,10 @@ package enum ProcessTable {
         }
     }
 
-    /// One living thread for each descriptor table of a process: threads share one as a rule; after unshare(CLONE_FILES) they
-    /// do not. Where the kernel cannot compare, that is every thread; where we may not ask, we may not look
+    /// One living thread of `threads` for each descriptor table of a process: they share one as a rule; after unshare(CLONE_FILES)
+    /// they do not. Where the kernel cannot compare, that is every thread; where we may not ask, we may not look
     /// either. A leader may end before the others, and is then none of these.
-    static func descriptorTables(of pid: ProcessID) throws(SystemError) -> [ProcessID] {
-        let threads = try threads(of: pid)
+    static func descriptorTables(of pid: ProcessID, _ threads: [ProcessID]) throws(SystemError) -> [ProcessID] {
         if threads.count == 1 { return threads }
         var tables: [ProcessID] = []
         for thread in threads where !tables.contains(where: { sharesFiles($0, thread) }) {

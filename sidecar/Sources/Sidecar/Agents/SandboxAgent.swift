@@ -77,7 +77,11 @@ final class SandboxAgent: FrozenAgent {
         let members = try freezer.population().processes
         if let objection = lookout.objection(to: members) { throw AgentError(objection) }
         if let pinned = try lookout.files?.pinnedMount(seenBy: members) { throw AgentError(pinned.refusal) }
-        _ = try lookout.writers?.first(except: lookout.spared.union(members))
+        guard let writers = lookout.writers else { return }
+        let known = lookout.own.union(members)
+        _ = try writers.first(except: known)
+        // Who has run during that look would have to be looked at while everybody stands still.
+        if writers.lookedAt > 0 { _ = try writers.first(except: known) }
     }
 
     func extendLease(until deadline: MonotonicTime) -> Bool { guardian.extend(until: deadline) }
