@@ -3,9 +3,14 @@
 #endif
 #include "wvs_tree.h"
 
+#include <errno.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
+#include <linux/securebits.h>
 #include <sched.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -40,6 +45,33 @@ int wvs_own_umask(void) {
     umask(0);
     return 0;
 }
+
+int wvs_keep_capabilities(void) {
+    const uint32_t needed = 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER | 1u << CAP_FSETID |
+                            1u << CAP_SETGID | 1u << CAP_SETUID | 1u << CAP_SETPCAP;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, data) != 0) return -1;
+    if ((data[0].effective & needed) != needed) {
+        errno = EPERM;
+        return -1;
+    }
+    int bits = prctl(PR_GET_SECUREBITS);
+    return bits < 0 ? -1 : prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP);
+}
+
+int wvs_create_as(uid_t uid, gid_t gid) {
+    setfsgid(gid);
+    setfsuid(uid);
+    // They answer what was before, whether or not they have changed it.
+    if ((gid_t)setfsgid(-1) == gid && (uid_t)setfsuid(-1) == uid) return 0;
+    errno = EPERM;
+    return -1;
+}
+
+int wvs_is_dumpable(void) { return prctl(PR_GET_DUMPABLE) == 1; }
+
+int wvs_become_dumpable(void) { return prctl(PR_SET_DUMPABLE, 1); }
 
 int wvs_sync_file_system(int descriptor) { return syncfs(descriptor); }
 

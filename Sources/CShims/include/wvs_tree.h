@@ -23,6 +23,14 @@ int wvs_write_back(int file, off_t offset, off_t length);
 int wvs_punch_hole(int file, off_t offset, off_t length);
 // Gives the calling thread a umask of its own, 0.
 int wvs_own_umask(void);
+// From now on the calling thread keeps its capabilities whoever it creates files as. -1 with EPERM where it lacks those that
+// make the owner of a file irrelevant to it, and nothing is changed then.
+int wvs_keep_capabilities(void);
+// Whose the files are that the calling thread creates, and no other (setfsuid(2)). -1 with EPERM where that can not be.
+int wvs_create_as(uid_t uid, gid_t gid);
+// Whether the process may dump core (PR_GET_DUMPABLE of prctl(2)), which wvs_create_as takes away.
+int wvs_is_dumpable(void);
+int wvs_become_dumpable(void);
 int wvs_sync_file_system(int descriptor);
 // Has a network file system fetch what fstat(2) answers from then on.
 int wvs_refresh_status(int descriptor);

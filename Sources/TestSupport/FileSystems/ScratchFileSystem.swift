@@ -32,13 +32,16 @@ package struct ScratchFileSystem: Sendable {
     /// - Parameters:
     ///   - megabytes: its size; XFS takes no less than 300. A folder has none. Images are sparse.
     ///   - options: more words for mkfs.
+    ///   - mounted: more options for mount.
     package static func with<Result>(
-        _ kind: Kind, megabytes: Int = 512, options: [String] = [], _ body: (ScratchFileSystem) async throws -> Result
+        _ kind: Kind, megabytes: Int = 512, options: [String] = [], mounted: [String] = [],
+        _ body: (ScratchFileSystem) async throws -> Result
     ) async throws -> Result {
         let watcher = try Watcher()
         let result: Swift.Result<Result, any Error>
         do {
-            let fileSystem = try await make(kind, megabytes: megabytes, options: options, in: watcher.folder)
+            let fileSystem = try await make(
+                kind, megabytes: megabytes, options: options, mounted: mounted, in: watcher.folder)
             result = .success(try await body(fileSystem))
         } catch {
             result = .failure(error)
@@ -47,9 +50,9 @@ package struct ScratchFileSystem: Sendable {
         return try result.get()
     }
 
-    private static func make(_ kind: Kind, megabytes: Int, options: [String], in folder: String) async throws
-        -> ScratchFileSystem
-    {
+    private static func make(
+        _ kind: Kind, megabytes: Int, options: [String], mounted: [String], in folder: String
+    ) async throws -> ScratchFileSystem {
         let path = "\(folder)/mnt"
         try systemCall("mkdir", path) { mkdir(path, 0o755) }
         let image = "\(folder)/image"
@@ -62,7 +65,8 @@ package struct ScratchFileSystem: Sendable {
         }
         if [.xfs, .ext4, .btrfs].contains(kind) {
             // The loop device frees itself when it is unmounted.
-            try await Command.run(["mount", "-t", kind.rawValue, "-o", "loop", image, path])
+            let mounted = (["loop"] + mounted).joined(separator: ",")
+            try await Command.run(["mount", "-t", kind.rawValue, "-o", mounted, image, path])
             try systemCall("chmod", path) { chmod(path, 0o755) }
         }
         return ScratchFileSystem(kind: kind, path: path)

@@ -5,18 +5,10 @@ import RuntimeCore
 /// Gives a clone its owner, extended attributes, mode and times, in an order in which none of them undoes another: a change of
 /// owner clears setuid and capabilities, an ACL changes the mode, and everything changes the times.
 final class AttributeCopy {
-    private let uid: UInt32
-    private let gid: UInt32
     /// As large as names and a value can be: XATTR_LIST_MAX and XATTR_SIZE_MAX (xattr(7)).
     private static let capacity = 65_536
     private let names = UnsafeMutablePointer<CChar>.allocate(capacity: capacity)
     private let value = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 1)
-
-    /// - Parameters: who owns what this thread creates.
-    init(uid: UInt32, gid: UInt32) {
-        self.uid = uid
-        self.gid = gid
-    }
 
     deinit {
         names.deallocate()
@@ -24,14 +16,12 @@ final class AttributeCopy {
     }
 
     /// Of a regular file.
-    func finish(
-        source: CInt, target: CInt, _ status: FileStatus, modeIsSet: Bool, path: () -> String
-    ) throws {
-        if status.st_uid != uid || status.st_gid != gid {
+    func finish(source: CInt, target: CInt, _ status: FileStatus, _ birth: Birth, path: () -> String) throws {
+        if birth.owner != FileOwner(status) {
             guard fchown(target, status.st_uid, status.st_gid) == 0 else { throw SystemError("fchown", path()) }
         }
         try copyExtendedAttributes(from: source, to: target, path: path)
-        if !modeIsSet || status.st_mode & 0o7000 != 0 {
+        if birth.mode != status.st_mode & 0o7777 {
             guard fchmod(target, status.st_mode & 0o7777) == 0 else { throw SystemError("fchmod", path()) }
         }
         guard withTimes(status, { futimens(target, $0) }) == 0 else { throw SystemError("futimens", path()) }
@@ -39,14 +29,10 @@ final class AttributeCopy {
 
     /// Of a directory whose entries are complete.
     ///
-    /// - Parameter isNew: whether this thread's process made it; otherwise it may belong to anybody, and have attributes that its
-    ///   source has lost.
-    func finish(directory pair: DirectoryPair, _ status: FileStatus, isNew: Bool, path: () -> String) throws {
-        if !isNew {
-            guard fchown(pair.target, uid, gid) == 0 else { throw SystemError("fchown", path()) }
-            try removeExtendedAttributes(of: pair.target, exceptThoseOf: pair.source, path)
-        }
-        try finish(source: pair.source, target: pair.target, status, modeIsSet: false, path: path)
+    /// - Parameter birth: nil where it is not new: it may belong to anybody, and have attributes that its source has lost.
+    func finish(directory pair: DirectoryPair, _ status: FileStatus, _ birth: Birth?, path: () -> String) throws {
+        if birth == nil { try removeExtendedAttributes(of: pair.target, exceptThoseOf: pair.source, path) }
+        try finish(source: pair.source, target: pair.target, status, birth ?? Birth(), path: path)
     }
 
     private func removeExtendedAttributes(of target: CInt, exceptThoseOf source: CInt, _ path: () -> String) throws {
@@ -61,16 +47,16 @@ final class AttributeCopy {
 
     /// Of what has no descriptor to work with. By name is safe in the target: nobody else can enter it.
     func finish(
-        special name: UnsafePointer<CChar>, _ pair: DirectoryPair, source: CInt, _ status: FileStatus,
-        modeIsSet: Bool, path: () -> String
+        special name: UnsafePointer<CChar>, _ pair: DirectoryPair, source: CInt, _ status: FileStatus, _ birth: Birth,
+        path: () -> String
     ) throws {
-        if status.st_uid != uid || status.st_gid != gid {
+        if birth.owner != FileOwner(status) {
             guard fchownat(pair.target, name, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW) == 0 else {
                 throw SystemError("fchownat", path())
             }
         }
         try copyExtendedAttributes(fromPathOnly: source, to: name, in: pair.target, path: path)
-        if status.st_mode & S_IFMT != S_IFLNK, !modeIsSet || status.st_mode & 0o7000 != 0 {
+        if status.st_mode & S_IFMT != S_IFLNK, birth.mode != status.st_mode & 0o7777 {
             guard fchmodat(pair.target, name, status.st_mode & 0o7777, 0) == 0 else {
                 throw SystemError("fchmodat", path())
             }

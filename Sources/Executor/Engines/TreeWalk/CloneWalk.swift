@@ -17,9 +17,8 @@ final class CloneWalk: Sendable {
     let cancellation: Cancellation
     let handles: DirectoryHandles
     let links = HardLinks()
-    /// Whose everything is that is created, before it is given away.
-    let uid: UInt32 = geteuid()
-    let gid: UInt32 = getegid()
+    /// Of the source's root: most of what is in a tree has its owner and its mode.
+    let rootStatus: FileStatus
     /// Whether nobody but this kernel changes the tree.
     let isLocal: Bool
     private let base: DirectoryPair
@@ -33,8 +32,9 @@ final class CloneWalk: Sendable {
     init(
         base: DirectoryPair, content: FileContent, phase: ClonePhase, progress: CloneProgress,
         cancellation: Cancellation
-    ) {
+    ) throws(SystemError) {
         self.base = base
+        rootStatus = try fileStatus(of: base.source, ".")
         isLocal = LocalFileSystem.holds(base.source)
         self.content = content
         self.phase = phase
@@ -64,14 +64,12 @@ final class CloneWalk: Sendable {
             CloneWorker(walk: self, crew: crew).run
         }
         let root = CloneDirectory(
-            TreeDirectory(".", in: nil, handles: handles), known: phase.known, capture: phase.capture)
+            TreeDirectory(".", in: nil, handles: handles), birth: nil, known: phase.known, capture: phase.capture)
         try crew.run(.directory(root))
         // Only now may anybody else enter the tree.
         if phase.isLast {
-            try AttributeCopy(uid: uid, gid: gid).finish(directory: base, fileStatus(of: base.source, "."), isNew: true)
-            {
-                "."
-            }
+            try AttributeCopy().finish(
+                directory: base, fileStatus(of: base.source, "."), Birth(owner: .own), path: { "." })
         }
     }
 }
@@ -79,13 +77,16 @@ final class CloneWalk: Sendable {
 /// A directory of the walk, with what is known of its clone.
 struct CloneDirectory: Sendable {
     let tree: TreeDirectory
+    /// Of its clone, where that has been made just now; the root waits for the whole tree.
+    let birth: Birth?
     /// What its clone has from an earlier phase; nil where that has been made just now, empty and open to us.
     let known: DirectoryCapture?
     /// What is to be remembered of it; nil where nothing is.
     let capture: DirectoryCapture?
 
-    init(_ tree: TreeDirectory, known: DirectoryCapture?, capture: DirectoryCapture?) {
+    init(_ tree: TreeDirectory, birth: Birth?, known: DirectoryCapture?, capture: DirectoryCapture?) {
         self.tree = tree
+        self.birth = birth
         self.known = known
         self.capture = capture
     }

@@ -19,7 +19,7 @@ extension CloneWorker {
         guard fstat(source, &status) == 0 else { throw SystemError("fstat", directory.path(name)) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw TreeChanged(path: directory.path(name)) }
         return try oncePerFile(status, start: start, name, in: directory, pair) {
-            try makeFile(name, in: directory, pair, source: source, status)
+            try owner.creating { try makeFile(name, in: directory, pair, source: source, status) }
         }
     }
 
@@ -37,8 +37,9 @@ extension CloneWorker {
         _ status: FileStatus
     ) throws -> FileContent.Way {
         // Extended attributes of a file that is read-only to its owner can be set by root alone.
-        let isLocked = walk.uid != 0 && status.st_mode & 0o200 == 0
+        let isLocked = !owner.isRoot && status.st_mode & 0o200 == 0
         let mode = status.st_mode & 0o777 | (isLocked ? 0o200 : 0)
+        owner.become(FileOwner(status))
         let target = retrying {
             wvs_openat(pair.target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
         }
@@ -53,11 +54,10 @@ extension CloneWorker {
                 if case .failed(let call) = way {
                     throw SystemError(call.name, directory.path(name), errno: call.errno)
                 }
-                tally.bytes += size
             }
-            try attributes.finish(source: source, target: target, status, modeIsSet: modesAreExact && !isLocked) {
-                directory.path(name)
-            }
+            let birth = Birth(owner: owner.prove(by: name, in: pair.target), mode: modesAreExact ? mode : nil)
+            try attributes.finish(source: source, target: target, status, birth) { directory.path(name) }
+            tally.bytes += size
             return way
         }
     }
@@ -75,20 +75,28 @@ extension CloneWorker {
         var status = stat()
         guard fstat(source, &status) == 0 else { throw SystemError("fstat", directory.path(name)) }
         return try oncePerFile(status, start: start, name, in: directory, pair) {
-            switch status.st_mode & S_IFMT {
-            case S_IFLNK: try makeLink(name, in: directory, pair, source: source)
-            case S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK:
-                guard retrying({ mknodat(pair.target, name, status.st_mode, status.st_rdev) }) == 0 else {
-                    throw SystemError("mknodat", directory.path(name))
-                }
-            default: throw TreeChanged(path: directory.path(name))
-            }
-            try removingOnFailure(name, pair) {
-                try attributes.finish(special: name, pair, source: source, status, modeIsSet: modesAreExact) {
-                    directory.path(name)
-                }
-            }
+            try owner.creating { try makeSpecial(name, in: directory, pair, source: source, status) }
             return .shared
+        }
+    }
+
+    private func makeSpecial(
+        _ name: UnsafePointer<CChar>, in directory: TreeDirectory, _ pair: DirectoryPair, source: CInt,
+        _ status: FileStatus
+    ) throws {
+        owner.become(FileOwner(status))
+        switch status.st_mode & S_IFMT {
+        case S_IFLNK: try makeLink(name, in: directory, pair, source: source)
+        case S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK:
+            guard retrying({ mknodat(pair.target, name, status.st_mode, status.st_rdev) }) == 0 else {
+                throw SystemError("mknodat", directory.path(name))
+            }
+        default: throw TreeChanged(path: directory.path(name))
+        }
+        let birth = Birth(
+            owner: owner.prove(by: name, in: pair.target), mode: modesAreExact ? status.st_mode & 0o777 : nil)
+        try removingOnFailure(name, pair) {
+            try attributes.finish(special: name, pair, source: source, status, birth) { directory.path(name) }
         }
     }
 

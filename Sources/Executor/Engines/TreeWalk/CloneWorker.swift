@@ -6,20 +6,25 @@ import RuntimeCore
 final class CloneWorker {
     let walk: CloneWalk
     let crew: WorkCrew<CloneWalk.Item>
-    let attributes: AttributeCopy
+    let attributes = AttributeCopy()
+    let owner: CreationOwner
     /// False where the thread could not get a umask of its own (a container without CAP_SYS_ADMIN): modes are set afterwards.
     let modesAreExact: Bool
     let isFirst: Bool
     let doubt: DoubtRule?
     let second: SecondPhase?
     var tally = CloneTally()
+    /// What directories are made with: that of the last one that was finished.
+    private var directoryMode: UInt32
     private var recorder = CaptureRecorder()
     private var spare: EntryBatch?
 
     init(walk: CloneWalk, crew: WorkCrew<CloneWalk.Item>) {
         self.walk = walk
         self.crew = crew
-        attributes = AttributeCopy(uid: walk.uid, gid: walk.gid)
+        owner = CreationOwner(isLocal: walk.isLocal)
+        owner.become(FileOwner(walk.rootStatus))
+        directoryMode = Self.modeAtWork(walk.rootStatus)
         modesAreExact = wvs_own_umask() == 0
         isFirst = walk.phase.isFirst
         doubt = walk.phase.doubt
@@ -122,17 +127,22 @@ final class CloneWorker {
         _ name: UnsafePointer<CChar>, _ known: CapturedEntry?, in directory: CloneDirectory, _ pair: DirectoryPair
     ) throws -> Bool {
         let child = known?.child
+        var birth: Birth?
         if child == nil {
             if second != nil { tally.renewed += 1 }
             if directory.known != nil { try makeRoom(for: name, known, in: directory, pair) }
-            guard retrying({ mkdirat(pair.target, name, 0o700) }) == 0 else {
-                throw SystemError("mkdirat", directory.tree.path(name))
+            birth = try owner.creating {
+                guard retrying({ mkdirat(pair.target, name, directoryMode) }) == 0 else {
+                    throw SystemError("mkdirat", directory.tree.path(name))
+                }
+                return Birth(
+                    owner: owner.prove(by: name, in: pair.target), mode: modesAreExact ? directoryMode : nil)
             }
         }
         let capture = directory.capture == nil ? nil : DirectoryCapture()
         if let capture { recorder.add(name, directory: capture) }
         let tree = TreeDirectory(name, in: directory.tree, handles: walk.handles)
-        crew.push(.directory(CloneDirectory(tree, known: child, capture: capture)))
+        crew.push(.directory(CloneDirectory(tree, birth: birth, known: child, capture: capture)))
         return child == nil
     }
 
@@ -148,9 +158,13 @@ final class CloneWorker {
         {
             return
         }
-        try attributes.finish(directory: pair, status, isNew: directory.known == nil) { directory.tree.path() }
+        try attributes.finish(directory: pair, status, directory.birth) { directory.tree.path() }
+        directoryMode = Self.modeAtWork(status)
         directory.capture?.stamp = doubt?.stamp(status, start: start)
     }
+
+    /// The executor needs all of it until the directory is finished; nobody else gets beyond the root until then.
+    private static func modeAtWork(_ status: FileStatus) -> UInt32 { status.st_mode & 0o777 | 0o700 }
 
     func report() {
         walk.count(tally)

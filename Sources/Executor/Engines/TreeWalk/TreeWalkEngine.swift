@@ -53,7 +53,7 @@ package struct TreeWalkEngine: CloneEngine {
         do {
             try roots.makePlain()
             return try roots.lend { base in
-                let walk = CloneWalk(
+                let walk = try CloneWalk(
                     base: base, content: content, phase: .only, progress: progress, cancellation: cancellation)
                 try walk.run(threads: threads)
                 return walk.summary
@@ -106,7 +106,7 @@ extension TreeWalkEngine: TwoPhaseEngine {
         let first = try roots.lend { base in
             let reads = if case .copy = content { true } else { false }
             let doubt = DoubtRule(device: UInt64(try fileStatus(of: base.source, source).st_dev), readsBytes: reads)
-            let walk = CloneWalk(
+            let walk = try CloneWalk(
                 base: base, content: content, phase: .first(capture, doubt), progress: progress,
                 cancellation: cancellation)
             try walk.run(threads: threads)
@@ -122,7 +122,7 @@ extension TreeWalkEngine: TwoPhaseEngine {
             var second = second
             second.rechecksDoubtful = rechecksDoubtful
         #endif
-        let walk = CloneWalk(
+        let walk = try CloneWalk(
             base: base, content: content, phase: .second(second), progress: progress, cancellation: cancellation)
         try walk.run(threads: threads)
         return TwoPhaseSummary(clone: walk.summary, renewed: walk.renewed, removed: walk.removed)
