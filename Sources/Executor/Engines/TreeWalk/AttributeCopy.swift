@@ -67,6 +67,8 @@ final class AttributeCopy {
     }
 
     private func copyExtendedAttributes(from source: CInt, to target: CInt, path: () -> String) throws {
+        // Without a buffer: the kernel would allocate as large a one for each call.
+        if flistxattr(source, nil, 0) == 0 { return }
         let length = retrying { flistxattr(source, names, Self.capacity) }
         try forEachName(length, path) { name in
             let size = retrying { fgetxattr(source, name, value, Self.capacity) }
