@@ -35,7 +35,7 @@ final class TaskWatch: Service {
             // as the wait below does, is finished.
             let (id, wakeUps) = subscribe(taskID)
             defer { unsubscribe(id) }
-            let task = try await pool.withConnection { connection in try Tasks.get(taskID, on: connection) }
+            let task = try await Tasks.get(taskID, on: pool)
             let pause = min(deadline.remaining, glance)
             guard let task, !task.status.isEnded, pause > .zero, !state.withLock({ $0.isStopped }) else { return task }
             try await wait(wakeUps, atMost: pause)

@@ -2,23 +2,45 @@ import RuntimeCore
 
 /// A caller who waits for a connection.
 struct PoolWaiter {
+    enum Work {
+        /// Has the connection for itself.
+        case alone(@Sendable (isolated PostgresConnection, Cancellation) -> LoanEnd)
+        /// Goes out together with the reads that wait behind it; `nil` says that the connection turned out to be dead.
+        case read(Query, @Sendable (Result<[Row]?, any Error>) -> Void)
+    }
+
     let id: UInt64
     let deadline: MonotonicTime
-    /// Runs on the connection's queue.
-    let work: @Sendable (PooledConnection) -> Void
+    let work: Work
     let refuse: @Sendable (any Error) -> Void
+
+    fileprivate var isRead: Bool { if case .read = work { true } else { false } }
+}
+
+/// What is to be done once a connection's borrowers have done their work.
+struct LoanEnd: Sendable {
+    let isReusable: Bool
+    /// Hands the results over.
+    let tell: @Sendable () -> Void
 }
 
 /// The bookkeeping of a pool, without I/O: each change answers what has to be done then.
 struct PoolState {
     enum Effect {
-        case hand(PooledConnection, PoolWaiter)
+        /// To one caller, or to several who read.
+        case hand(PooledConnection, [PoolWaiter])
         case refuse(any Error, PoolWaiter)
         /// Make a connection and report with `accept(opened:)` or `failToOpen`.
         case open
         /// Start watching the deadlines of those who wait.
         case watchWaiters
     }
+
+    /// Round trips of reads at a time. A read that waits for one of them to end goes out with all that came meanwhile; sent at once, on
+    /// a connection of its own, it would cost more than it gains.
+    private static let mostReading = 2
+    /// How many reads share a round trip at most: their answers wait for each other.
+    private static let mostShared = 16
 
     private let size: Int
     private let maximumWaiters: Int
@@ -28,6 +50,8 @@ struct PoolState {
     private var connected = 0
     private var opening = 0
     private var waiters: [PoolWaiter] = []
+    /// Round trips of reads under way.
+    private var reading = 0
     /// Waiters cancelled before they could queue up.
     private var canceled: Set<UInt64> = []
     /// What interrupts the present borrowers.
@@ -58,7 +82,7 @@ struct PoolState {
     mutating func request(_ waiter: PoolWaiter, at now: MonotonicTime) -> [Effect] {
         if canceled.remove(waiter.id) != nil { return [.refuse(Link.canceled, waiter)] }
         if isClosed { return [.refuse(PostgresError(.closed, "the pool is shut down"), waiter)] }
-        if let connection = idle.popLast() { return hand(connection, to: waiter) }
+        if mayRun(waiter), let connection = idle.popLast() { return [hand(connection, to: [waiter])] }
         if let failure, connected == 0, opening == 0, now < failure.nextAttempt {
             return [.refuse(failure.error, waiter)]
         }
@@ -74,11 +98,11 @@ struct PoolState {
         return effects
     }
 
-    /// Ends a wait, or interrupts the statement of a borrower: here, under the lock, since once `end` has been said it would hit the
-    /// next one.
+    /// Ends a wait, or interrupts the statements of a connection whose borrowers have all been cancelled: here, under the lock, since
+    /// once `end` has been said it would hit the next one.
     mutating func cancel(_ id: UInt64) -> [Effect] {
-        if let cancellation = running[id] {
-            cancellation.cancel()
+        if let cancellation = running.removeValue(forKey: id) {
+            if !running.values.contains(where: { $0 === cancellation }) { cancellation.cancel() }
             return []
         }
         guard let index = waiters.firstIndex(where: { $0.id == id }) else {
@@ -91,11 +115,38 @@ struct PoolState {
     /// A cancellation that came too late leaves its mark behind.
     mutating func forgetCancellation(of id: UInt64) { canceled.remove(id) }
 
-    mutating func end(_ id: UInt64) { running[id] = nil }
+    mutating func end(_ borrowers: [PoolWaiter]) {
+        for borrower in borrowers { running[borrower.id] = nil }
+        if borrowers[0].isRead { reading -= 1 }
+    }
 
-    private mutating func hand(_ connection: PooledConnection, to waiter: PoolWaiter) -> [Effect] {
-        running[waiter.id] = connection.cancellation
-        return [.hand(connection, waiter)]
+    private mutating func hand(_ connection: PooledConnection, to borrowers: [PoolWaiter]) -> Effect {
+        for borrower in borrowers { running[borrower.id] = connection.cancellation }
+        if borrowers[0].isRead { reading += 1 }
+        return .hand(connection, borrowers)
+    }
+
+    private func mayRun(_ waiter: PoolWaiter) -> Bool { !waiter.isRead || reading < PoolState.mostReading }
+
+    /// Hands out what is idle: to the first who may run, a reader together with other readers.
+    private mutating func handIdle() -> [Effect] {
+        var effects: [Effect] = []
+        while let connection = idle.last, let index = waiters.firstIndex(where: mayRun) {
+            idle.removeLast()
+            effects.append(hand(connection, to: takeWaiters(from: index)))
+        }
+        return effects
+    }
+
+    private mutating func takeWaiters(from index: Int) -> [PoolWaiter] {
+        guard waiters[index].isRead else { return [waiters.remove(at: index)] }
+        var taken: [PoolWaiter] = []
+        var left: [PoolWaiter] = []
+        for waiter in waiters {
+            if waiter.isRead, taken.count < PoolState.mostShared { taken.append(waiter) } else { left.append(waiter) }
+        }
+        waiters = left
+        return taken
     }
 
     mutating func expireWaiters(at now: MonotonicTime) -> [Effect] {
@@ -119,11 +170,8 @@ struct PoolState {
             connected -= 1
             return []
         }
-        if waiters.isEmpty {
-            idle.append(connection)
-            return []
-        }
-        return hand(connection, to: waiters.removeFirst())
+        idle.append(connection)
+        return handIdle()
     }
 
     mutating func accept(opened connection: PooledConnection) -> [Effect] {
@@ -137,7 +185,7 @@ struct PoolState {
     /// A connection broke.
     mutating func lose(at now: MonotonicTime) -> [Effect] {
         connected -= 1
-        return openIfNeeded(at: now)
+        return handIdle() + openIfNeeded(at: now)
     }
 
     mutating func failToOpen(_ error: PostgresError, at now: MonotonicTime) -> [Effect] {
@@ -176,7 +224,9 @@ struct PoolState {
     }
 
     private mutating func openIfNeeded(at now: MonotonicTime) -> [Effect] {
-        guard !isClosed, opening < waiters.count, connected + opening < size else { return [] }
+        let readers = waiters.count(where: \.isRead)
+        let wanted = waiters.count - readers + min(readers, PoolState.mostReading - reading)
+        guard !isClosed, opening < wanted, connected + opening < size else { return [] }
         if let failure, now < failure.nextAttempt, connected + opening > 0 { return [] }
         opening += 1
         return [.open]

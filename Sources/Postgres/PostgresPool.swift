@@ -84,20 +84,42 @@ package final class PostgresPool: Service {
         try await withConnection { connection in try connection.execute(query) }
     }
 
-    /// Nil where the connection turned out to be dead before `body` ran.
+    /// Runs one SELECT and answers its rows. Where many wait for a connection, they share a round trip, which costs little more than
+    /// one of them alone.
     ///
-    /// `body` is handed to the connection's queue, not the connection to `body`: where many wait, the thread that has done one
-    /// borrower's work goes on with the next one's, and nobody has to be woken for that.
+    /// For statements that are quick and change nothing: the answers of a round trip wait for each other, and after a failure each
+    /// statement of it runs again by itself. Cancelling the task interrupts it once nobody else waits for that round trip.
+    package func read(_ query: Query) async throws -> [Row] {
+        while true {
+            let rows: [Row]? = try await queueUp { continuation in .read(query) { continuation.resume(with: $0) } }
+            if let rows { return rows }
+        }
+    }
+
+    /// Nil where the connection turned out to be dead before `body` ran.
     private func borrow<Result: Sendable>(
         _ body: @escaping @Sendable (isolated PostgresConnection) throws -> Result
     ) async throws -> Result? {
+        try await queueUp { continuation in
+            .alone { connection, cancellation in
+                switch connection.lend(interruptedBy: cancellation, body) {
+                case .stale: LoanEnd(isReusable: false) { continuation.resume(returning: nil) }
+                case .ended(let result, let isReusable):
+                    LoanEnd(isReusable: isReusable) { continuation.resume(with: result.map(Optional.some)) }
+                }
+            }
+        }
+    }
+
+    private func queueUp<Result: Sendable>(
+        for work: (CheckedContinuation<Result, any Error>) -> PoolWaiter.Work
+    ) async throws -> Result {
         let id = state.withLock { $0.newWaiterID() }
         defer { if Task.isCancelled { state.withLock { $0.forgetCancellation(of: id) } } }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let waiter = PoolWaiter(
-                    id: id, deadline: .now + limits.wait,
-                    work: { held in self.lend(held, to: id, body, continuation) },
+                    id: id, deadline: .now + limits.wait, work: work(continuation),
                     refuse: { continuation.resume(throwing: $0) })
                 perform { state in state.request(waiter, at: .now) }
             }
@@ -106,24 +128,17 @@ package final class PostgresPool: Service {
         }
     }
 
-    /// On the connection's queue.
-    private func lend<Result: Sendable>(
-        _ held: PooledConnection, to id: UInt64, _ body: @Sendable (isolated PostgresConnection) throws -> Result,
-        _ continuation: CheckedContinuation<Result?, any Error>
-    ) {
-        let loan = held.connection.assumeIsolated { connection in
-            connection.lend(interruptedBy: held.cancellation, body)
+    /// On the connection's queue: where many wait, the thread that has done one borrower's work goes on with the next one's, and nobody
+    /// has to be woken for that.
+    private func serve(_ borrowers: [PoolWaiter], with held: PooledConnection) {
+        let end = held.connection.assumeIsolated { connection in
+            if case .alone(let work) = borrowers[0].work { return work(connection, held.cancellation) }
+            return connection.serve(readers: borrowers, interruptedBy: held.cancellation)
         }
-        state.withLock { $0.end(id) }
+        state.withLock { $0.end(borrowers) }
         // The connection first: its next borrower's work is to follow at once.
-        switch loan {
-        case .stale:
-            discard(held)
-            continuation.resume(returning: nil)
-        case .ended(let result, let isReusable):
-            if isReusable { giveBack(held) } else { discard(held) }
-            continuation.resume(with: result.map(Optional.some))
-        }
+        if end.isReusable { giveBack(held) } else { discard(held) }
+        end.tell()
     }
 
     private func giveBack(_ held: PooledConnection) {
@@ -147,7 +162,8 @@ package final class PostgresPool: Service {
     private func perform(_ change: (inout PoolState) -> [PoolState.Effect]) {
         for effect in state.withLock(change) {
             switch effect {
-            case .hand(let held, let waiter): held.connection.queue.async { waiter.work(held) }
+            case .hand(let held, let borrowers):
+                held.connection.queue.async { self.serve(borrowers, with: held) }
             case .refuse(let error, let waiter): waiter.refuse(error)
             case .open: Task { await open() }
             case .watchWaiters: Task { await watchWaiters() }

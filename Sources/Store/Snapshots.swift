@@ -7,9 +7,9 @@ package enum Snapshots {
 
     /// A snapshot that exists for clients; nil for a dropped one and for one of another workspace.
     package static func get(
-        _ snapshotID: String, of wsid: String, on connection: isolated PostgresConnection
-    ) throws(PostgresError) -> Snapshot? {
-        try connection.query(
+        _ snapshotID: String, of wsid: String, on pool: PostgresPool
+    ) async throws -> Snapshot? {
+        try await pool.read(
             """
             SELECT \(unescaped: columns) FROM wvs.snapshots
             WHERE snapshot_id = \(snapshotID) AND wsid = \(wsid) AND deleted_at IS NULL

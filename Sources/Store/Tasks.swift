@@ -63,28 +63,56 @@ package enum Tasks {
     package static func insert(
         _ new: NewTask, event: AuditEvent? = nil, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> TaskRecord? {
-        let task: Query = """
-            INSERT INTO wvs.tasks AS t (task_id, wsid, op, idempotency_key, request_hash, request_id, params)
-            VALUES (\(new.taskID), \(new.wsid), \(new.parameters.operation), \(new.idempotencyKey), \(new.requestHash),
-                    \(new.requestID), \(new.params))
-            ON CONFLICT (wsid, op, idempotency_key) DO NOTHING
-            RETURNING \(unescaped: columns)
-            """
+        let task: Query = "\(insertion(new)) \(unlessAccepted)"
         guard let event else { return try connection.query(task).first.map(decode) }
-        // One statement, one round trip.
-        return try connection.query(
+        return try connection.query(insertion(task, event)).first.map(decode)
+    }
+
+    /// Adds a PENDING task with the event of its acceptance, if the workspace is in `state` and stays so until the commit; nil where it
+    /// is not, and where the idempotency key is taken. One statement and, outside a transaction, one round trip.
+    package static func insert(
+        _ new: NewTask, event: AuditEvent, whereWorkspaceIs state: WorkspaceState,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> TaskRecord? {
+        let task: Query = """
+            \(insertion(new))
+            FROM (SELECT FROM wvs.workspaces WHERE wsid = \(new.wsid) AND state = \(state) \(unescaped: RowLock.share.rawValue)) w
+            \(unlessAccepted)
             """
-            WITH t AS (\(task)), event AS (\(Audit.insertion(event, onlyWhere: "EXISTS (SELECT FROM t)")))
-            SELECT \(unescaped: columns) FROM t
-            """
-        ).first.map(decode)
+        return try connection.query(insertion(task, event)).first.map(decode)
+    }
+
+    private static func insertion(_ new: NewTask) -> Query {
+        """
+        INSERT INTO wvs.tasks AS t (task_id, wsid, op, idempotency_key, request_hash, request_id, params)
+        SELECT \(new.taskID), \(new.wsid), \(new.parameters.operation), \(new.idempotencyKey), \(new.requestHash),
+               \(new.requestID), \(new.params)::jsonb
+        """
+    }
+
+    private static var unlessAccepted: Query {
+        "ON CONFLICT (wsid, op, idempotency_key) DO NOTHING RETURNING \(unescaped: columns)"
+    }
+
+    private static func insertion(_ task: Query, _ event: AuditEvent) -> Query {
+        """
+        WITH t AS (\(task)), event AS (\(Audit.insertion(event, onlyWhere: "EXISTS (SELECT FROM t)")))
+        SELECT \(unescaped: columns) FROM t
+        """
     }
 
     package static func get(_ taskID: String, on connection: isolated PostgresConnection) throws(PostgresError)
         -> TaskRecord?
     {
-        try connection.query("SELECT \(unescaped: columns) FROM wvs.tasks t WHERE task_id = \(taskID)").first
-            .map(decode)
+        try connection.query(selection(taskID)).first.map(decode)
+    }
+
+    package static func get(_ taskID: String, on pool: PostgresPool) async throws -> TaskRecord? {
+        try await pool.read(selection(taskID)).first.map(decode)
+    }
+
+    private static func selection(_ taskID: String) -> Query {
+        "SELECT \(unescaped: columns) FROM wvs.tasks t WHERE task_id = \(taskID)"
     }
 
     /// The task that was accepted under an idempotency key.

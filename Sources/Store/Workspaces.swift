@@ -26,7 +26,15 @@ package enum Workspaces {
     package static func get(_ wsid: String, on connection: isolated PostgresConnection) throws(PostgresError)
         -> Workspace?
     {
-        try connection.query("SELECT \(unescaped: columns) FROM wvs.workspaces WHERE wsid = \(wsid)").first.map(decode)
+        try connection.query(selection(wsid)).first.map(decode)
+    }
+
+    package static func get(_ wsid: String, on pool: PostgresPool) async throws -> Workspace? {
+        try await pool.read(selection(wsid)).first.map(decode)
+    }
+
+    private static func selection(_ wsid: String) -> Query {
+        "SELECT \(unescaped: columns) FROM wvs.workspaces WHERE wsid = \(wsid)"
     }
 
     /// Locks a workspace's row, waiting for it, and answers it as it then is.

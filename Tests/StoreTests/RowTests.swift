@@ -53,10 +53,10 @@ import Testing
         try await Fixture.with { fixture in
             for wsid in ["ws-1", "ws-2"] { try await fixture.addWorkspace(wsid) }
             for id in ["a", "b"] { try await fixture.addSnapshot(id) }
-            #expect(try await fixture.on { try Snapshots.get("a", of: "ws-1", on: $0) } != nil)
-            #expect(try await fixture.on { try Snapshots.get("a", of: "ws-2", on: $0) } == nil)
+            #expect(try await Snapshots.get("a", of: "ws-1", on: fixture.pool) != nil)
+            #expect(try await Snapshots.get("a", of: "ws-2", on: fixture.pool) == nil)
             try await fixture.on { try Snapshots.markDeleted("a", on: $0) }
-            #expect(try await fixture.on { try Snapshots.get("a", of: "ws-1", on: $0) } == nil)
+            #expect(try await Snapshots.get("a", of: "ws-1", on: fixture.pool) == nil)
             let rest = try await fixture.on { try Snapshots.list(of: "ws-1", after: nil, limit: 10, on: $0) }
             #expect(rest.map(\.snapshotID) == ["b"])
             #expect(try await fixture.on { try Snapshots.lock("a", of: "ws-1", .update, on: $0) }?.deletedAt != nil)
@@ -99,6 +99,64 @@ import Testing
             #expect(found == first)
             #expect(TaskParameters(first.operation, first.params) == parameters)
             #expect(first.requestID == "request")
+        }
+    }
+
+    @Test func `a task is added at once where its workspace is in the state that it needs, and its key is new`()
+        async throws
+    {
+        try await Fixture.with { fixture in
+            try await fixture.addWorkspace()
+            @Sendable func add(_ key: String) async throws -> TaskRecord? {
+                let new = NewTask(
+                    taskID: UUIDv7.make(), wsid: "ws-1", parameters: .snapshotCreate(snapshotID: "s", message: nil),
+                    idempotencyKey: key, requestHash: "hash", requestID: "request")
+                let event = AuditEvent(
+                    .snapshotCreate, by: .anonymous(address: "192.0.2.1"), wsid: "ws-1", requestID: "request",
+                    taskID: new.taskID)
+                return try await fixture.on { try Tasks.insert(new, event: event, whereWorkspaceIs: .active, on: $0) }
+            }
+            let events: Query = "SELECT task_id FROM wvs.audit"
+            #expect(try await add("k") == nil)
+            #expect(try await fixture.pool.query(events).isEmpty)
+            try await fixture.on { _ = try Workspaces.setState("ws-1", from: .provisioning, to: .active, on: $0) }
+            let added = try #require(try await add("k"))
+            #expect(added.status == .pending)
+            #expect(try await Tasks.get(added.taskID, on: fixture.pool) == added)
+            #expect(try await add("k") == nil)
+            #expect(try await fixture.pool.query(events).map { try $0.first(as: String.self) } == [added.taskID])
+        }
+    }
+
+    @Test func `a task is not added to a workspace that leaves its state while it waits`() async throws {
+        try await Fixture.with { fixture in
+            try await fixture.addWorkspace()
+            try await fixture.on { _ = try Workspaces.setState("ws-1", from: .provisioning, to: .active, on: $0) }
+            let (locked, signal) = AsyncStream.makeStream(of: Void.self)
+            let disabling = Task {
+                try await fixture.pool.transaction { connection in
+                    try Workspaces.setState("ws-1", from: .active, to: .disabled, on: connection)
+                    signal.finish()
+                    // Until the other one waits for this lock.
+                    while try connection.query("SELECT FROM pg_locks WHERE NOT granted").isEmpty {
+                        try connection.query("SELECT pg_sleep(0.001)")
+                    }
+                }
+            }
+            for await _ in locked {}
+            let event = AuditEvent(
+                .snapshotCreate, by: .anonymous(address: "192.0.2.1"), wsid: "ws-1", requestID: "request", taskID: "t")
+            let added = try await fixture.on { connection in
+                try Tasks.insert(
+                    NewTask(
+                        taskID: "t", wsid: "ws-1", parameters: .snapshotCreate(snapshotID: "s", message: nil),
+                        idempotencyKey: "k", requestHash: "hash", requestID: "request"),
+                    event: event, whereWorkspaceIs: .active, on: connection)
+            }
+            try await disabling.value
+            #expect(added == nil)
+            #expect(try await fixture.pool.query("SELECT FROM wvs.tasks").isEmpty)
+            #expect(try await fixture.pool.query("SELECT FROM wvs.audit").isEmpty)
         }
     }
 

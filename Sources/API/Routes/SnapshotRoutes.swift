@@ -37,10 +37,9 @@ struct SnapshotRoutes: Sendable {
     @Sendable private func get(_ request: Request) async throws -> Response {
         let wsid = try request.wsid()
         let snapshotID = try request.snapshotID()
-        let snapshot = try await pool.withConnection { connection in
-            try Snapshots.get(snapshotID, of: wsid, on: connection)
+        guard let snapshot = try await Snapshots.get(snapshotID, of: wsid, on: pool) else {
+            throw APIError.noSnapshot(snapshotID, in: wsid)
         }
-        guard let snapshot else { throw APIError.noSnapshot(snapshotID, in: wsid) }
         return .json(200, snapshot.json)
     }
 

@@ -39,8 +39,7 @@ struct WorkspaceRoutes: Sendable {
 
     @Sendable private func get(_ request: Request) async throws -> Response {
         let wsid = try request.wsid()
-        let workspace = try await pool.withConnection { connection in try Workspaces.get(wsid, on: connection) }
-        guard let workspace else { throw APIError.noWorkspace(wsid) }
+        guard let workspace = try await Workspaces.get(wsid, on: pool) else { throw APIError.noWorkspace(wsid) }
         return .json(200, workspace.json)
     }
 

@@ -50,11 +50,10 @@ struct Enqueue: Sendable {
     }
 
     func snapshot(_ submission: Submission, message: String?) async throws -> Accepted {
-        let snapshotID = UUIDv7.make()
+        let parameters = TaskParameters.snapshotCreate(snapshotID: UUIDv7.make(), message: message)
+        if let accepted = try await addAtOnce(submission, parameters, action: .snapshotCreate) { return accepted }
         return try await run(submission, .snapshotCreate, in: .active) { workspace, connection in
-            try add(
-                submission, .snapshotCreate(snapshotID: snapshotID, message: message), action: .snapshotCreate,
-                in: workspace, on: connection)
+            try add(submission, parameters, action: .snapshotCreate, in: workspace, on: connection)
         }
     }
 
@@ -123,11 +122,30 @@ struct Enqueue: Sendable {
             Failpoint.hit("api.before_commit")
             return accepted
         }
+        committed(isNew: !accepted.isReplay)
+        return accepted
+    }
+
+    private func committed(isNew: Bool) {
         Failpoint.hit("api.after_commit")
         // After the commit: within the transaction NOTIFY would make commits wait for each other.
-        if !accepted.isReplay { notifier.notify(.tasks) }
+        if isNew { notifier.notify(.tasks) }
         Failpoint.hit("api.before_answer")
-        return accepted
+    }
+
+    /// The common case in one round trip: a new request for an ACTIVE workspace, with nothing else to look at. Nil for any other, which
+    /// changes nothing.
+    private func addAtOnce(
+        _ submission: Submission, _ parameters: TaskParameters, action: AuditAction
+    ) async throws -> Accepted? {
+        let (new, event) = record(submission, parameters, action)
+        let task = try await pool.withConnection { connection in
+            Failpoint.hit("api.before_commit")
+            return try Tasks.insert(new, event: event, whereWorkspaceIs: .active, on: connection)
+        }
+        guard let task else { return nil }
+        committed(isNew: true)
+        return Accepted(task: task, workspaceState: .active, isReplay: false)
     }
 
     private func accept(
@@ -175,19 +193,26 @@ struct Enqueue: Sendable {
         _ submission: Submission, _ parameters: TaskParameters, action: AuditAction, in workspace: Workspace,
         on connection: isolated PostgresConnection
     ) throws -> Accepted {
-        let new = NewTask(
-            taskID: UUIDv7.make(), wsid: workspace.wsid, parameters: parameters,
-            idempotencyKey: submission.idempotencyKey, requestHash: submission.requestHash,
-            requestID: submission.origin.requestID, trace: submission.trace)
-        let event = AuditEvent(
-            action, by: submission.origin.actor, wsid: workspace.wsid, requestID: submission.origin.requestID,
-            taskID: new.taskID,
-            after: ["status": .string(TaskStatus.pending.rawValue), "params": .object(new.params)])
+        let (new, event) = record(submission, parameters, action)
         guard let task = try Tasks.insert(new, event: event, on: connection) else {
             // An equal request was faster.
             if let replay = try replay(submission, parameters.operation, on: connection) { return replay }
             throw APIError(.internal, "the task was neither added nor found")
         }
         return Accepted(task: task, workspaceState: workspace.state, isReplay: false)
+    }
+
+    private func record(
+        _ submission: Submission, _ parameters: TaskParameters, _ action: AuditAction
+    ) -> (NewTask, AuditEvent) {
+        let new = NewTask(
+            taskID: UUIDv7.make(), wsid: submission.wsid, parameters: parameters,
+            idempotencyKey: submission.idempotencyKey, requestHash: submission.requestHash,
+            requestID: submission.origin.requestID, trace: submission.trace)
+        let event = AuditEvent(
+            action, by: submission.origin.actor, wsid: submission.wsid, requestID: submission.origin.requestID,
+            taskID: new.taskID,
+            after: ["status": .string(TaskStatus.pending.rawValue), "params": .object(new.params)])
+        return (new, event)
     }
 }
