@@ -15,7 +15,12 @@ extension PostgresConnection {
     ) -> Loan<Result> {
         // One system call, no round trip.
         guard link.isUsable, link.isQuiet else { return .stale }
-        let result = Swift.Result { try use(interruptedBy: cancellation, body) }
+        let result = Swift.Result {
+            try use(interruptedBy: cancellation) { connection in
+                try connection.renewPlans()
+                return try body(connection)
+            }
+        }
         return .ended(result, isReusable: link.isUsable)
     }
 

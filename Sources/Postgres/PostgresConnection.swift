@@ -12,6 +12,8 @@ package actor PostgresConnection {
     private let executor = SerialQueueExecutor(label: "postgres")
     let link: Link
     private var statements = StatementCache(capacity: PostgresConnection.preparedStatements)
+    /// Since when the server has the plans of the prepared statements, and how often the connection was lent since.
+    private var plans = (since: MonotonicTime.now, loans: 0)
     /// A transaction has been asked for; its BEGIN goes out with the first statement.
     var owesBegin = false
 
@@ -175,6 +177,16 @@ package actor PostgresConnection {
     }
 
     // MARK: Prepared statements
+
+    /// Has the server plan anew, now and then, what it planned for tables that may have been empty. By itself it does so only once it has
+    /// analysed them, which is minutes later; until then it would go on to read all that has been added since.
+    func renewPlans() throws(PostgresError) {
+        plans.loans += 1
+        let now = MonotonicTime.now
+        guard plans.loans > 200 || now - plans.since > .seconds(10) else { return }
+        try script("DISCARD PLANS")
+        plans = (now, 0)
+    }
 
     /// Whether an error says that a prepared statement is of no more use; then the next call prepares it anew.
     private func forgetStatement(_ sql: String, after error: PostgresError) -> Bool {

@@ -38,6 +38,32 @@ import Testing
         #expect(try row.value("name") == "x")
     }
 
+    @Test func `a plan that was made for an empty table does not outlive its growth`() async throws {
+        let pool = try await makePool(size: 1)
+        try await pool.withConnection { connection in
+            try connection.script(
+                """
+                CREATE TABLE t (id int) WITH (autovacuum_enabled = false);
+                CREATE INDEX ON t (id);
+                ANALYZE t
+                """)
+        }
+        let look: @Sendable () async throws -> Void = {
+            try await pool.query("SELECT id FROM t WHERE id = \(7) /* look */")
+        }
+        for _ in 0..<10 { try await look() }
+        let named: Query = "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%/* look */'"
+        let name: String = try await pool.scalar(named)
+        let plan: @Sendable () async throws -> String = {
+            try await pool.scalar("EXPLAIN (COSTS OFF) EXECUTE \(unescaped: name)(7)")
+        }
+        #expect(try await plan().hasPrefix("Seq Scan"))
+        try await pool.execute("INSERT INTO t SELECT generate_series(1, 20000)")
+        for _ in 0..<250 { try await look() }
+        let renewed = try await plan()
+        #expect(renewed.hasPrefix("Index Only Scan") || renewed.hasPrefix("Bitmap Heap Scan"))
+    }
+
     @Test func aStatementThatTheServerForgotIsPreparedAgain() async throws {
         let pool = try await makePool(size: 1)
         #expect(try await pool.scalar("SELECT 42", as: Int.self) == 42)
