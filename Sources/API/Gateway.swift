@@ -18,10 +18,9 @@ struct Gateway: Sendable {
         metrics.activeRequests.add(1)
         var request = request
         let requestID = request.offeredRequestID ?? UUIDv7.make()
-        // From here on it is the one that counts.
-        request.headers[Request.requestIDHeader] = requestID
+        request.id = requestID
         var response = await answer(request, next)
-        response.headers[Request.requestIDHeader] = requestID
+        response.headers["X-Request-Id"] = requestID
         metrics.activeRequests.add(-1)
 
         let duration = MonotonicTime.now - start
@@ -39,9 +38,9 @@ struct Gateway: Sendable {
             if request.route?.hasPrefix("/v1/") == true, !schema.hasPassed { try await checkSchema() }
             return try await next(request)
         } catch let error as APIError {
-            return .problem(error, requestID: request.requestID)
+            return .problem(error, requestID: request.id)
         } catch let refusal as Refusal {
-            var response = Response.problem(APIError(refusal), requestID: request.requestID)
+            var response = Response.problem(APIError(refusal), requestID: request.id)
             for (name, value) in refusal.headers.fields { response.headers[name] = value }
             return response
         } catch is CancellationError {
@@ -49,8 +48,8 @@ struct Gateway: Sendable {
         } catch let error as PostgresError where error.code == .canceled {
             return departed(request)
         } catch {
-            logger.error("request failed", [.requestID: .text(request.requestID), .error: LogValue(error)])
-            return .problem(APIError(hiding: error), requestID: request.requestID)
+            logger.error("request failed", [.requestID: .text(request.id), .error: LogValue(error)])
+            return .problem(APIError(hiding: error), requestID: request.id)
         }
     }
 
@@ -68,16 +67,16 @@ struct Gateway: Sendable {
     private func departed(_ request: Request) -> Response {
         .problem(
             APIError(.badRequest, "the client closed its side of the connection before the answer", status: 499),
-            requestID: request.requestID)
+            requestID: request.id)
     }
 
     private func log(_ request: Request, _ response: Response, _ duration: Duration) {
-        var logger = logger.with(.requestID, .text(request.requestID))
-        if let trace = request.trace { logger = logger.with(trace) }
+        var context: [(LogKey, LogValue)] = [(.requestID, .text(request.id))]
+        if let trace = request.trace { context += trace.logFields }
         for (key, name) in [(LogKey.wsid, "wsid"), (.taskID, "task_id"), (.snapshotID, "snapshot_id")] {
-            if let value = request.parameters[name] { logger = logger.with(key, .text(value)) }
+            if let value = request.parameters[name] { context.append((key, .text(value))) }
         }
-        for (key, value) in response.logFields { logger = logger.with(key, value) }
+        let logger = logger.with(context).with(response.logFields)
         let fields: KeyValuePairs<LogKey, LogValue> = [
             .method: .text(request.method), .route: .text(request.route ?? "none"),
             .path: .text(request.path.isEmpty ? request.target : request.path),
@@ -90,11 +89,4 @@ struct Gateway: Sendable {
             logger.info("request", fields)
         }
     }
-}
-
-extension Request {
-    static let requestIDHeader = "X-Request-Id"
-
-    /// The id under which this request is known everywhere; the gateway has seen to it that there is one.
-    var requestID: String { headers[Request.requestIDHeader] ?? "" }
 }

@@ -11,6 +11,8 @@ package struct Request: Sendable {
     package internal(set) var body: [UInt8]
     /// The address of the other end of the connection, without its port.
     package let peer: String
+    /// The id under which this request is known everywhere; the interceptor sees to it that there is one.
+    package var id = ""
     /// The pattern of the route that matched; nil where none did. What a metric may use as a label.
     package internal(set) var route: String?
     /// The decoded values of the pattern's `{names}`.

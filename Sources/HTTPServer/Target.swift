@@ -18,10 +18,11 @@ struct Target {
             return
         }
         let origin = try Self.originForm(text)
-        let parts = origin.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = origin.utf8.split(separator: UInt8(ascii: "?"), maxSplits: 1, omittingEmptySubsequences: false)
+            .map(Substring.init)
         var segments: [String] = []
-        for raw in parts[0].dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            guard let segment = percentDecoded(raw.utf8), !segment.utf8.contains(UInt8(ascii: "/")) else {
+        for raw in parts[0].utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            guard let segment = percentDecoded(raw), !segment.utf8.contains(UInt8(ascii: "/")) else {
                 throw .badRequest(
                     "the path is not properly percent-encoded UTF-8, or encodes a slash or control character")
             }

@@ -4,6 +4,7 @@ extension JSONValue {
     /// Compact JSON, members in the order in which they stand.
     package var text: String {
         var text = ""
+        text.reserveCapacity(512)
         write(to: &text, canonical: false)
         return text
     }

@@ -46,7 +46,7 @@ package struct Query: ExpressibleByStringInterpolation, Sendable {
 
         /// nil is NULL. (The compiler warns of an optional in an interpolation that has no place for one.)
         package mutating func appendInterpolation(_ value: (some PostgresValue)?) {
-            parameters.append(value.flatMap(\.postgresText))
+            parameters.append(value.flatMap { $0.postgresText })
             pieces.append("")
         }
 

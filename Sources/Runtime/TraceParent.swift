@@ -34,9 +34,11 @@ package struct TraceParent: Equatable, Sendable, CustomStringConvertible {
     }
 }
 
+extension TraceParent {
+    package var logFields: [(LogKey, LogValue)] { [(.traceID, .text(traceID)), (.spanID, .text(spanID))] }
+}
+
 extension Logger {
     /// A logger that names the trace on every line.
-    package func with(_ trace: TraceParent) -> Logger {
-        with(.traceID, .text(trace.traceID)).with(.spanID, .text(trace.spanID))
-    }
+    package func with(_ trace: TraceParent) -> Logger { with(trace.logFields) }
 }

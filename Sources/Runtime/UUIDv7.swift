@@ -21,33 +21,47 @@ package enum UUIDv7 {
         return true
     }
 
-    /// The last timestamp and the 12-bit counter that orders ids within it.
-    private static let last = RuntimeCore.Mutex<(milliseconds: UInt64, counter: UInt16)>((0, 0))
+    private struct State {
+        /// Of the last id.
+        var milliseconds: UInt64 = 0
+        /// Orders the ids within a millisecond, in 12 bits.
+        var counter: UInt16 = 0
+        private var random: [UInt64] = []
+
+        /// The kernel is asked for many at once: for a busy server its calls add up.
+        mutating func randomWord() -> UInt64 {
+            if let word = random.popLast() { return word }
+            random = [UInt64](repeating: 0, count: 32)
+            // 256 bytes are what getentropy(3) gives at once.
+            let outcome = random.withUnsafeMutableBytes { bytes in
+                bytes.baseAddress.map { getentropy($0, bytes.count) }
+            }
+            precondition(outcome == 0, "no randomness from the kernel")
+            return random.removeLast()
+        }
+    }
+
+    private static let state = RuntimeCore.Mutex(State())
 
     private static func nextBytes() -> [UInt8] {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         let now = UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
-        let (milliseconds, counter) = last.withLock { last -> (UInt64, UInt16) in
-            if now > last.milliseconds {
-                last = (now, UInt16.random(in: 0..<0x800))
-            } else if last.counter < 0xfff {
-                last.counter += 1
+        let (milliseconds, counter, word) = state.withLock { state in
+            if now > state.milliseconds {
+                (state.milliseconds, state.counter) = (now, UInt16(state.randomWord() & 0x7ff))
+            } else if state.counter < 0xfff {
+                state.counter += 1
             } else {
-                last = (last.milliseconds + 1, 0)
+                (state.milliseconds, state.counter) = (state.milliseconds + 1, 0)
             }
-            return last
+            return (state.milliseconds, state.counter, state.randomWord())
         }
         var bytes = [UInt8](repeating: 0, count: 16)
         for index in 0..<6 { bytes[index] = UInt8(truncatingIfNeeded: milliseconds >> UInt64(40 - 8 * index)) }
         bytes[6] = 0x70 | UInt8(counter >> 8)
         bytes[7] = UInt8(truncatingIfNeeded: counter)
-        // One call: each asks the kernel.
-        var random = UInt64.random(in: 0...(.max))
-        for index in 8..<16 {
-            bytes[index] = UInt8(truncatingIfNeeded: random)
-            random >>= 8
-        }
+        for index in 8..<16 { bytes[index] = UInt8(truncatingIfNeeded: word >> UInt64(8 * (index - 8))) }
         bytes[8] = 0x80 | (bytes[8] & 0x3f)
         return bytes
     }

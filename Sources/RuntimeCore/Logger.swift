@@ -53,10 +53,14 @@ package struct Logger: Sendable {
     }
 
     /// A logger that puts a field on every line.
-    package func with(_ key: LogKey, _ value: LogValue) -> Logger {
+    package func with(_ key: LogKey, _ value: LogValue) -> Logger { with([(key, value)]) }
+
+    /// A logger that puts fields on every line.
+    package func with(_ fields: [(LogKey, LogValue)]) -> Logger {
+        guard !fields.isEmpty else { return self }
         var copy = self
-        copy.fields.removeAll { $0.0 == key }
-        copy.fields.append((key, value))
+        copy.fields.removeAll { old in fields.contains { $0.0 == old.0 } }
+        copy.fields += fields
         return copy
     }
 
@@ -85,8 +89,12 @@ package struct Logger: Sendable {
         _ line: UInt
     ) {
         guard level >= self.level else { return }
-        var text = "{\"level\":\"\(level.rawValue)\",\"ts\":\"\(Timestamp.now.text(fractionDigits: 3))\""
-        text += ",\"caller\":\"\(file):\(line)\",\"msg\":"
+        var text = "{\"level\":\""
+        text.reserveCapacity(512)
+        text += level.rawValue
+        text += "\",\"ts\":\""
+        text += Timestamp.now.text(fractionDigits: 3)
+        text += "\",\"caller\":\"\(file):\(line)\",\"msg\":"
         appendJSONString(message.description, to: &text)
         for (key, value) in fields where !extra.contains(where: { $0.key == key }) { append(key, value, to: &text) }
         for (key, value) in extra { append(key, value, to: &text) }
@@ -96,7 +104,9 @@ package struct Logger: Sendable {
     }
 
     private func append(_ key: LogKey, _ value: LogValue, to text: inout String) {
-        text += ",\"\(key.rawValue)\":"
+        text += ",\""
+        text += key.rawValue
+        text += "\":"
         switch value {
         case .text(let string): appendJSONString(string, to: &text)
         case .integer(let integer): text += String(integer)

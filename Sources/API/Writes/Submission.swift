@@ -9,7 +9,7 @@ struct Origin: Sendable {
     let actor: Actor
 
     init(_ request: Request) {
-        requestID = request.requestID
+        requestID = request.id
         actor = .anonymous(address: request.peer)
     }
 }
