@@ -5,8 +5,8 @@ struct PoolWaiter {
     enum Work {
         /// Has the connection for itself.
         case alone(@Sendable (isolated PostgresConnection, Cancellation) -> LoanEnd)
-        /// Goes out together with the reads that wait behind it; `nil` says that the connection turned out to be dead.
-        case read(Query, @Sendable (Result<[Row]?, any Error>) -> Void)
+        /// Goes out together with those of its kind that wait behind it.
+        case shared(SharedStatement)
     }
 
     let id: UInt64
@@ -14,7 +14,22 @@ struct PoolWaiter {
     let work: Work
     let refuse: @Sendable (any Error) -> Void
 
-    fileprivate var isRead: Bool { if case .read = work { true } else { false } }
+    /// Nil where it has its connection for itself.
+    fileprivate var kind: SharedStatement.Kind? {
+        if case .shared(let statement) = work { statement.kind } else { nil }
+    }
+}
+
+/// A statement that may share a round trip, and then a transaction, with others.
+struct SharedStatement: Sendable {
+    enum Kind: CaseIterable { case read, write }
+
+    let kind: Kind
+    let query: Query
+    /// Statements of one transaction run in this order.
+    let order: String
+    /// Nil says that the connection turned out to be dead.
+    let end: @Sendable (Result<[Row]?, any Error>) -> Void
 }
 
 /// What is to be done once a connection's borrowers have done their work.
@@ -27,7 +42,7 @@ struct LoanEnd: Sendable {
 /// The bookkeeping of a pool, without I/O: each change answers what has to be done then.
 struct PoolState {
     enum Effect {
-        /// To one caller, or to several who read.
+        /// To one caller, or to several who share it.
         case hand(PooledConnection, [PoolWaiter])
         case refuse(any Error, PoolWaiter)
         /// Make a connection and report with `accept(opened:)` or `failToOpen`.
@@ -36,10 +51,10 @@ struct PoolState {
         case watchWaiters
     }
 
-    /// Round trips of reads at a time. A read that waits for one of them to end goes out with all that came meanwhile; sent at once, on
-    /// a connection of its own, it would cost more than it gains.
-    private static let mostReading = 2
-    /// How many reads share a round trip at most: their answers wait for each other.
+    /// Round trips of a kind at a time. A statement that waits for one of them to end goes out with all that came meanwhile; sent at
+    /// once, on a connection of its own, it would cost more than it gains.
+    private static let mostTrips = 2
+    /// How many share a round trip at most: their answers wait for each other.
     private static let mostShared = 16
 
     private let size: Int
@@ -50,8 +65,8 @@ struct PoolState {
     private var connected = 0
     private var opening = 0
     private var waiters: [PoolWaiter] = []
-    /// Round trips of reads under way.
-    private var reading = 0
+    /// Shared round trips that are under way.
+    private var trips = Dictionary(uniqueKeysWithValues: SharedStatement.Kind.allCases.map { ($0, 0) })
     /// Waiters cancelled before they could queue up.
     private var canceled: Set<UInt64> = []
     /// What interrupts the present borrowers.
@@ -117,18 +132,20 @@ struct PoolState {
 
     mutating func end(_ borrowers: [PoolWaiter]) {
         for borrower in borrowers { running[borrower.id] = nil }
-        if borrowers[0].isRead { reading -= 1 }
+        if let kind = borrowers[0].kind { trips[kind, default: 0] -= 1 }
     }
 
     private mutating func hand(_ connection: PooledConnection, to borrowers: [PoolWaiter]) -> Effect {
         for borrower in borrowers { running[borrower.id] = connection.cancellation }
-        if borrowers[0].isRead { reading += 1 }
+        if let kind = borrowers[0].kind { trips[kind, default: 0] += 1 }
         return .hand(connection, borrowers)
     }
 
-    private func mayRun(_ waiter: PoolWaiter) -> Bool { !waiter.isRead || reading < PoolState.mostReading }
+    private func mayRun(_ waiter: PoolWaiter) -> Bool { waiter.kind.map { freeTrips($0) > 0 } ?? true }
 
-    /// Hands out what is idle: to the first who may run, a reader together with other readers.
+    private func freeTrips(_ kind: SharedStatement.Kind) -> Int { PoolState.mostTrips - (trips[kind] ?? 0) }
+
+    /// Hands out what is idle: to the first who may run, and to those who can share it.
     private mutating func handIdle() -> [Effect] {
         var effects: [Effect] = []
         while let connection = idle.last, let index = waiters.firstIndex(where: mayRun) {
@@ -139,11 +156,15 @@ struct PoolState {
     }
 
     private mutating func takeWaiters(from index: Int) -> [PoolWaiter] {
-        guard waiters[index].isRead else { return [waiters.remove(at: index)] }
+        guard let kind = waiters[index].kind else { return [waiters.remove(at: index)] }
         var taken: [PoolWaiter] = []
         var left: [PoolWaiter] = []
         for waiter in waiters {
-            if waiter.isRead, taken.count < PoolState.mostShared { taken.append(waiter) } else { left.append(waiter) }
+            if waiter.kind == kind, taken.count < PoolState.mostShared {
+                taken.append(waiter)
+            } else {
+                left.append(waiter)
+            }
         }
         waiters = left
         return taken
@@ -224,8 +245,9 @@ struct PoolState {
     }
 
     private mutating func openIfNeeded(at now: MonotonicTime) -> [Effect] {
-        let readers = waiters.count(where: \.isRead)
-        let wanted = waiters.count - readers + min(readers, PoolState.mostReading - reading)
+        let wanted = SharedStatement.Kind.allCases.reduce(waiters.count { $0.kind == nil }) { wanted, kind in
+            wanted + min(freeTrips(kind), waiters.count { $0.kind == kind })
+        }
         guard !isClosed, opening < wanted, connected + opening < size else { return [] }
         if let failure, now < failure.nextAttempt, connected + opening > 0 { return [] }
         opening += 1

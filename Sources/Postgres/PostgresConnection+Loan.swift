@@ -24,30 +24,30 @@ extension PostgresConnection {
         return .ended(result, isReusable: link.isUsable)
     }
 
-    /// Runs what several borrowers want to read, in one round trip.
-    func serve(readers: [PoolWaiter], interruptedBy cancellation: Cancellation) -> LoanEnd {
-        var queries: [Query] = []
-        var ends: [@Sendable (Result<[Row]?, any Error>) -> Void] = []
-        for case .read(let query, let end) in readers.map(\.work) {
-            queries.append(query)
-            ends.append(end)
-        }
+    /// Runs what several borrowers want in one round trip, which is one transaction.
+    func serve(sharers: [PoolWaiter], interruptedBy cancellation: Cancellation) -> LoanEnd {
+        var statements: [SharedStatement] = []
+        for case .shared(let statement) in sharers.map(\.work) { statements.append(statement) }
+        statements.sort { $0.order < $1.order }
+        let queries = statements.map(\.query)
         let (answers, isReusable): ([Result<[Row]?, any Error>], Bool) =
-            switch lend(interruptedBy: cancellation, { [queries] connection in try connection.read(queries) }) {
-            case .stale: (ends.map { _ in .success(nil) }, false)
+            switch lend(interruptedBy: cancellation, { connection in try connection.answers(of: queries) }) {
+            case .stale: (queries.map { _ in .success(nil) }, false)
             case .ended(.success(let answers), let isReusable): (answers.map { $0.map { $0 } }, isReusable)
-            case .ended(.failure(let error), let isReusable): (ends.map { _ in .failure(error) }, isReusable)
+            case .ended(.failure(let error), let isReusable): (queries.map { _ in .failure(error) }, isReusable)
             }
-        return LoanEnd(isReusable: isReusable) { [ends] in for (end, answer) in zip(ends, answers) { end(answer) } }
+        return LoanEnd(isReusable: isReusable) { [statements] in
+            for (statement, answer) in zip(statements, answers) { statement.end(answer) }
+        }
     }
 
     /// The rows of each statement, or why it failed.
-    private func read(_ queries: [Query]) throws(PostgresError) -> [Result<[Row], any Error>] {
+    private func answers(of queries: [Query]) throws(PostgresError) -> [Result<[Row], any Error>] {
         if queries.count == 1 { return [.success(try query(queries[0]))] }
         do {
             return try pipeline(queries).map { .success($0) }
         } catch {
-            // The one that failed took those behind it with it.
+            // One failed, all are undone.
             guard error.code == .sqlState else { throw error }
             return queries.map { query in Result { try self.query(query) } }
         }

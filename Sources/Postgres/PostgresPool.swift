@@ -84,14 +84,31 @@ package final class PostgresPool: Service {
         try await withConnection { connection in try connection.execute(query) }
     }
 
-    /// Runs one SELECT and answers its rows. Where many wait for a connection, they share a round trip, which costs little more than
-    /// one of them alone.
+    /// Runs one SELECT and answers its rows. Where many wait, they share a round trip, which costs little more than one of them alone.
     ///
     /// For statements that are quick and change nothing: the answers of a round trip wait for each other, and after a failure each
     /// statement of it runs again by itself. Cancelling the task interrupts it once nobody else waits for that round trip.
-    package func read(_ query: Query) async throws -> [Row] {
+    package func read(_ query: Query) async throws -> [Row] { try await share(query, .read, order: "") }
+
+    /// Runs one statement that changes something and answers its rows. Where many wait, they share a round trip, a transaction and its
+    /// commit.
+    ///
+    /// For statements that are quick and wait for nobody's locks. When it answers, the change is committed. After a failure each
+    /// statement runs again in a transaction of its own, as the failure undid them all. Cancelling the task interrupts it once nobody
+    /// else waits for that round trip.
+    ///
+    /// - Parameter order: in which the statements of one transaction run; where they could insert the same key, that key, or two
+    ///   transactions would wait for each other.
+    package func write(_ query: Query, order: String) async throws -> [Row] {
+        try await share(query, .write, order: order)
+    }
+
+    private func share(_ query: Query, _ kind: SharedStatement.Kind, order: String) async throws -> [Row] {
         while true {
-            let rows: [Row]? = try await queueUp { continuation in .read(query) { continuation.resume(with: $0) } }
+            let rows: [Row]? = try await queueUp { continuation in
+                .shared(
+                    SharedStatement(kind: kind, query: query, order: order) { continuation.resume(with: $0) })
+            }
             if let rows { return rows }
         }
     }
@@ -133,7 +150,7 @@ package final class PostgresPool: Service {
     private func serve(_ borrowers: [PoolWaiter], with held: PooledConnection) {
         let end = held.connection.assumeIsolated { connection in
             if case .alone(let work) = borrowers[0].work { return work(connection, held.cancellation) }
-            return connection.serve(readers: borrowers, interruptedBy: held.cancellation)
+            return connection.serve(sharers: borrowers, interruptedBy: held.cancellation)
         }
         state.withLock { $0.end(borrowers) }
         // The connection first: its next borrower's work is to follow at once.

@@ -68,18 +68,19 @@ package enum Tasks {
         return try connection.query(insertion(task, event)).first.map(decode)
     }
 
-    /// Adds a PENDING task with the event of its acceptance, if the workspace is in `state` and stays so until the commit; nil where it
-    /// is not, and where the idempotency key is taken. One statement and, outside a transaction, one round trip.
+    /// Adds a PENDING task with the event of its acceptance, if the workspace is in `state` and stays so until the commit. Together with
+    /// others in one transaction, so it waits for nobody: nil also where the workspace's row is locked at this moment, or where the
+    /// idempotency key is taken.
     package static func insert(
-        _ new: NewTask, event: AuditEvent, whereWorkspaceIs state: WorkspaceState,
-        on connection: isolated PostgresConnection
-    ) throws(PostgresError) -> TaskRecord? {
+        _ new: NewTask, event: AuditEvent, whereWorkspaceIs state: WorkspaceState, on pool: PostgresPool
+    ) async throws -> TaskRecord? {
         let task: Query = """
             \(insertion(new))
-            FROM (SELECT FROM wvs.workspaces WHERE wsid = \(new.wsid) AND state = \(state) \(unescaped: RowLock.share.rawValue)) w
+            FROM (SELECT FROM wvs.workspaces WHERE wsid = \(new.wsid) AND state = \(state) FOR SHARE SKIP LOCKED) w
             \(unlessAccepted)
             """
-        return try connection.query(insertion(task, event)).first.map(decode)
+        return try await pool.write(insertion(task, event), order: "\(new.wsid) \(new.idempotencyKey)").first.map(
+            decode)
     }
 
     private static func insertion(_ new: NewTask) -> Query {

@@ -107,57 +107,74 @@ import Testing
     {
         try await Fixture.with { fixture in
             try await fixture.addWorkspace()
-            @Sendable func add(_ key: String) async throws -> TaskRecord? {
-                let new = NewTask(
-                    taskID: UUIDv7.make(), wsid: "ws-1", parameters: .snapshotCreate(snapshotID: "s", message: nil),
-                    idempotencyKey: key, requestHash: "hash", requestID: "request")
-                let event = AuditEvent(
-                    .snapshotCreate, by: .anonymous(address: "192.0.2.1"), wsid: "ws-1", requestID: "request",
-                    taskID: new.taskID)
-                return try await fixture.on { try Tasks.insert(new, event: event, whereWorkspaceIs: .active, on: $0) }
-            }
             let events: Query = "SELECT task_id FROM wvs.audit"
-            #expect(try await add("k") == nil)
+            #expect(try await RowTests.addAtOnce("k", fixture) == nil)
             #expect(try await fixture.pool.query(events).isEmpty)
             try await fixture.on { _ = try Workspaces.setState("ws-1", from: .provisioning, to: .active, on: $0) }
-            let added = try #require(try await add("k"))
+            let added = try #require(try await RowTests.addAtOnce("k", fixture))
             #expect(added.status == .pending)
             #expect(try await Tasks.get(added.taskID, on: fixture.pool) == added)
-            #expect(try await add("k") == nil)
+            #expect(try await RowTests.addAtOnce("k", fixture) == nil)
             #expect(try await fixture.pool.query(events).map { try $0.first(as: String.self) } == [added.taskID])
         }
     }
 
-    @Test func `a task is not added to a workspace that leaves its state while it waits`() async throws {
+    @Test func `a task is not added at once while its workspace is being changed, and nobody waits for that`()
+        async throws
+    {
         try await Fixture.with { fixture in
-            try await fixture.addWorkspace()
-            try await fixture.on { _ = try Workspaces.setState("ws-1", from: .provisioning, to: .active, on: $0) }
+            for wsid in ["ws-1", "ws-2"] {
+                try await fixture.addWorkspace(wsid)
+                try await fixture.on { _ = try Workspaces.setState(wsid, from: .provisioning, to: .active, on: $0) }
+            }
             let (locked, signal) = AsyncStream.makeStream(of: Void.self)
+            let isOver = Mutex(false)
             let disabling = Task {
                 try await fixture.pool.transaction { connection in
                     try Workspaces.setState("ws-1", from: .active, to: .disabled, on: connection)
                     signal.finish()
-                    // Until the other one waits for this lock.
-                    while try connection.query("SELECT FROM pg_locks WHERE NOT granted").isEmpty {
-                        try connection.query("SELECT pg_sleep(0.001)")
-                    }
+                    while !isOver.withLock({ $0 }) { try connection.query("SELECT pg_sleep(0.001)") }
                 }
             }
             for await _ in locked {}
-            let event = AuditEvent(
-                .snapshotCreate, by: .anonymous(address: "192.0.2.1"), wsid: "ws-1", requestID: "request", taskID: "t")
-            let added = try await fixture.on { connection in
-                try Tasks.insert(
-                    NewTask(
-                        taskID: "t", wsid: "ws-1", parameters: .snapshotCreate(snapshotID: "s", message: nil),
-                        idempotencyKey: "k", requestHash: "hash", requestID: "request"),
-                    event: event, whereWorkspaceIs: .active, on: connection)
-            }
+            #expect(try await RowTests.addAtOnce("k", fixture) == nil)
+            #expect(try await RowTests.addAtOnce("k", in: "ws-2", fixture) != nil)
+            isOver.withLock { $0 = true }
             try await disabling.value
-            #expect(added == nil)
-            #expect(try await fixture.pool.query("SELECT FROM wvs.tasks").isEmpty)
-            #expect(try await fixture.pool.query("SELECT FROM wvs.audit").isEmpty)
+            #expect(try await fixture.pool.query("SELECT FROM wvs.tasks").count == 1)
+            #expect(try await fixture.pool.query("SELECT FROM wvs.audit").count == 1)
         }
+    }
+
+    @Test func `of many equal tasks that are added at once there is one, whichever transactions they share`()
+        async throws
+    {
+        try await Fixture.with { fixture in
+            try await fixture.addWorkspace()
+            try await fixture.on { _ = try Workspaces.setState("ws-1", from: .provisioning, to: .active, on: $0) }
+            let added = try await withThrowingTaskGroup(of: TaskRecord?.self) { group in
+                for number in 0..<400 {
+                    group.addTask { try await RowTests.addAtOnce("key-\(number * 7 % 20)", fixture) }
+                }
+                return try await group.reduce(into: [TaskRecord]()) { added, task in
+                    if let task { added.append(task) }
+                }
+            }
+            #expect(Set(added.map(\.idempotencyKey)).count == 20 && added.count == 20)
+            #expect(try await fixture.pool.query("SELECT FROM wvs.tasks").count == 20)
+            #expect(try await fixture.pool.query("SELECT FROM wvs.audit").count == 20)
+        }
+    }
+
+    private static func addAtOnce(
+        _ key: String, in wsid: String = "ws-1", _ fixture: Fixture
+    ) async throws -> TaskRecord? {
+        let new = NewTask(
+            taskID: UUIDv7.make(), wsid: wsid, parameters: .snapshotCreate(snapshotID: "s", message: nil),
+            idempotencyKey: key, requestHash: "hash", requestID: "request")
+        let event = AuditEvent(
+            .snapshotCreate, by: .anonymous(address: "192.0.2.1"), wsid: wsid, requestID: "request", taskID: new.taskID)
+        return try await Tasks.insert(new, event: event, whereWorkspaceIs: .active, on: fixture.pool)
     }
 
     @Test func `an audit row holds what the seeds ask for`() async throws {

@@ -133,17 +133,16 @@ struct Enqueue: Sendable {
         Failpoint.hit("api.before_answer")
     }
 
-    /// The common case in one round trip: a new request for an ACTIVE workspace, with nothing else to look at. Nil for any other, which
-    /// changes nothing.
+    /// The common case in one round trip, shared with others: a new request for an ACTIVE workspace that nobody is changing. Nil for any
+    /// other, which changes nothing.
     private func addAtOnce(
         _ submission: Submission, _ parameters: TaskParameters, action: AuditAction
     ) async throws -> Accepted? {
         let (new, event) = record(submission, parameters, action)
-        let task = try await pool.withConnection { connection in
-            Failpoint.hit("api.before_commit")
-            return try Tasks.insert(new, event: event, whereWorkspaceIs: .active, on: connection)
+        Failpoint.hit("api.before_commit")
+        guard let task = try await Tasks.insert(new, event: event, whereWorkspaceIs: .active, on: pool) else {
+            return nil
         }
-        guard let task else { return nil }
         committed(isNew: true)
         return Accepted(task: task, workspaceState: .active, isReplay: false)
     }

@@ -3,7 +3,7 @@ import RuntimeCore
 import TestSupport
 import Testing
 
-@Suite struct SharedReadTests {
+@Suite struct SharedTripTests {
     /// Lets reads queue up behind the only connection of a pool, and then go.
     private static func queueUp<Answer: Sendable>(
         _ count: Int, on pool: PostgresPool, _ read: @escaping @Sendable (Int) async throws -> Answer
@@ -34,7 +34,7 @@ import Testing
 
     @Test func `reads that wait share a round trip, and each gets its own answer`() async throws {
         let pool = try await makePool(size: 1)
-        let answers = try await SharedReadTests.queueUp(40, on: pool) { number in
+        let answers = try await SharedTripTests.queueUp(40, on: pool) { number in
             let rows = try await pool.read("SELECT now()::text AS time, \(number)::int AS number")
             let row = try #require(rows.first)
             return (time: try row.value("time", as: String.self), number: try row.value("number", as: Int.self))
@@ -47,7 +47,7 @@ import Testing
 
     @Test func `a read that fails leaves those beside it alone`() async throws {
         let pool = try await makePool(size: 1)
-        let answers = try await SharedReadTests.queueUp(30, on: pool) { number in
+        let answers = try await SharedTripTests.queueUp(30, on: pool) { number in
             do throws(any Error) {
                 return try await pool.read("SELECT 12 / \(number % 4)::int").first?.first(as: Int.self) ?? -1
             } catch let error as PostgresError where error.sqlState == "22012" {
@@ -56,6 +56,53 @@ import Testing
         }
         #expect(answers == (0..<30).map { $0 % 4 == 0 ? -2 : 12 / ($0 % 4) })
         #expect(try await pool.scalar("SELECT 1", as: Int.self) == 1)
+    }
+
+    @Test func `writes that wait share a transaction, and one that fails takes no other with it`() async throws {
+        let pool = try await makePool(size: 1)
+        try await pool.execute("CREATE TABLE t (id int PRIMARY KEY CHECK (id <> 7))")
+        let transactions = try await SharedTripTests.queueUp(40, on: pool) { number in
+            do throws(any Error) {
+                return try await pool.write(
+                    "INSERT INTO t VALUES (\(number)) RETURNING pg_current_xact_id()::text", order: "\(number)"
+                ).first?.first(as: String.self)
+            } catch let error as PostgresError where error.sqlState == "23514" {
+                return "refused"
+            }
+        }
+        #expect(transactions[7] == "refused" && transactions.filter { $0 == "refused" }.count == 1)
+        #expect(try await pool.query("SELECT FROM t").count == 39)
+        // The batch of the refused one ran again, each statement by itself.
+        #expect(Set(transactions).count < 36)
+    }
+
+    @Test func `a write that has been answered is committed, whatever becomes of those behind it`() async throws {
+        let pool = try await makePool(size: 2)
+        let other = try await makePool(size: 1)
+        let database: String = try await pool.scalar("SELECT current_database()")
+        try await pool.execute("CREATE TABLE t (id int PRIMARY KEY)")
+        let answered = try await withThrowingTaskGroup(of: Int?.self) { group in
+            for number in 0..<200 {
+                group.addTask {
+                    do {
+                        _ = try await pool.write("INSERT INTO t VALUES (\(number))", order: "\(number)")
+                        return number
+                    } catch let error as PostgresError where error.isUnavailable {
+                        return nil
+                    }
+                }
+            }
+            group.addTask {
+                for _ in 0..<10 {
+                    try await other.query(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = \(database)")
+                }
+                return nil
+            }
+            return try await group.reduce(into: Set<Int>()) { if let number = $1 { $0.insert(number) } }
+        }
+        let there = try await pool.read("SELECT id FROM t").map { try $0.first(as: Int.self) }
+        #expect(answered.isSubset(of: Set(there)))
     }
 
     @Test func `reads take no more than two connections, and leave the others to those who write`() async throws {
@@ -89,7 +136,7 @@ import Testing
 
     @Test func `one who no longer wants his answer does not take it from the others`() async throws {
         let pool = try await makePool(size: 1)
-        let outcomes = try await SharedReadTests.queueUp(20, on: pool) { number in
+        let outcomes = try await SharedTripTests.queueUp(20, on: pool) { number in
             let task = Task {
                 try await pool.read("SELECT pg_sleep(0.02), \(number)::int AS number").first?.value(
                     "number", as: Int.self)
