@@ -14,17 +14,23 @@ final class ControlWatch {
     private let inotify: CInt
     private let document: CInt
     private let registrations: CInt
+    /// How often to look although nothing was told.
+    let interval: Duration
     /// Something happened among the registrations since this was last cleared.
     var registrationsChanged = true
 
     /// Without inotify (its limits are per user) only the poll is left: slower, not wrong.
-    init(_ directory: CInt) {
+    ///
+    /// - Parameter isOnNetwork: what others write may come without an event.
+    init(_ directory: CInt, isOnNetwork: Bool) {
         inotify = Self.idle.withLock { $0.popLast() } ?? inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC))
         let folder = "/proc/self/fd/\(directory)/"
         document = inotify_add_watch(inotify, folder + ControlFile.name, UInt32(IN_MODIFY))
         // A dying sidecar closes its registration, which it holds open for writing.
         registrations = inotify_add_watch(
             inotify, folder + RegistrationFolder.name, UInt32(IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE))
+        // Each look makes the sidecar look at this process again, while everybody stands still.
+        interval = .milliseconds(isOnNetwork || document < 0 ? 2 : 10)
     }
 
     deinit {

@@ -77,8 +77,7 @@ package final class Freeze {
             case .failed(let error): throw error
             case .write, .look, .frozen: continue
             case .wait:
-                watch.wait(
-                    until: min(session.nextDue, .now + FreezeCoordinator.handshakePoll), cancellation: cancellation)
+                watch.wait(until: min(session.nextDue, .now + watch.interval), cancellation: cancellation)
             }
         }
     }

@@ -15,8 +15,7 @@ package struct FreezePolicy: Equatable, Sendable {
 
 /// The executor's side of the protocol for one workspace.
 package struct FreezeCoordinator {
-    /// How often to look, whether or not inotify says anything.
-    static let handshakePoll = Duration.milliseconds(2)
+    /// How often to look who is attached, whether or not inotify says anything.
     static let registrationPoll = Duration.milliseconds(50)
 
     private let control: ControlDirectory
@@ -58,7 +57,7 @@ package struct FreezeCoordinator {
         let session = try input { () throws(SystemError) in
             FreezeSession(directory: try control.duplicate(), request: request, timeout: timeout, logger: logger)
         }
-        let watch = ControlWatch(control.descriptor)
+        let watch = ControlWatch(control.descriptor, isOnNetwork: request.isOnNetwork)
         let renewal = try input { () throws(SystemError) in try LeaseThread(session, of: cancellation, logger: logger) }
         do {
             try awaitFrozen(session, watch, cancellation)
@@ -98,7 +97,7 @@ package struct FreezeCoordinator {
             case .write: Failpoint.hit("quiesce.request_written")
             case .look: watch.registrationsChanged = true
             case .wait, .released:
-                let poll = session.isUnattended ? Self.registrationPoll : Self.handshakePoll
+                let poll = session.isUnattended ? Self.registrationPoll : watch.interval
                 watch.wait(until: min(session.nextDue, .now + poll), cancellation: cancellation)
             }
         }

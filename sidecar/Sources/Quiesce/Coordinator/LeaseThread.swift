@@ -8,12 +8,13 @@ import RuntimeCore
 final class LeaseThread {
     private var thread: pthread_t?
     private let stopping: Cancellation
+    private let work: Work
 
     /// - Parameter task: once it is cancelled the lease is left to end: a read that hangs must not keep agents frozen for ever.
     ///   Cancelled where the freeze is found broken: what is still being read is void.
     init(_ session: FreezeSession, of task: Cancellation, logger: Logger) throws(SystemError) {
         stopping = try Cancellation()
-        let work = Work(session: session, task: task, stopping: stopping, logger: logger)
+        work = Work(session: session, task: task, stopping: stopping, logger: logger)
         var thread = pthread_t()
         let code = pthread_create(
             &thread, nil,
@@ -28,27 +29,35 @@ final class LeaseThread {
         self.thread = thread
     }
 
-    deinit { stop() }
-
-    /// Returns when the thread has ended: from then on nobody but the caller writes.
-    func stop() {
-        guard let thread else { return }
+    deinit {
+        stop()
         stopping.cancel()
-        pthread_join(thread, nil)
-        self.thread = nil
+        if let thread { pthread_join(thread, nil) }
     }
+
+    /// From here on nobody but the caller writes. The thread itself ends later: agents who stand still need not wait for that.
+    func stop() { work.stop() }
 
     private final class Work: Sendable {
         private let session: FreezeSession
         private let task: Cancellation
         private let stopping: Cancellation
         private let logger: Logger
+        /// Held while the document is looked at and written.
+        private let isStopped = Mutex(false)
 
         init(session: FreezeSession, task: Cancellation, stopping: Cancellation, logger: Logger) {
             self.session = session
             self.task = task
             self.stopping = stopping
             self.logger = logger
+        }
+
+        func stop() { isStopped.withLock { $0 = true } }
+
+        /// Nil once it is over.
+        private func renew() throws(SystemError) -> CoordinatorMachine.Step? {
+            try isStopped.withLock { isStopped throws(SystemError) in isStopped ? nil : try session.renew() }
         }
 
         func run() {
@@ -59,7 +68,8 @@ final class LeaseThread {
                 _ = poll(&stop, 1, CInt(clamping: (due.remaining + .microseconds(999)).wholeMilliseconds))
                 if stopping.isCancelled || task.isCancelled { return }
                 do {
-                    if case .failed(let reason) = try session.renew() {
+                    guard let step = try renew() else { return }
+                    if case .failed(let reason) = step {
                         // The caller is told by `check` and `resume`.
                         logger.warn("the freeze is broken", [.reason: LogValue(reason)])
                         return task.cancel()

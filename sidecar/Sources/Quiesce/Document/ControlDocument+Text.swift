@@ -37,7 +37,7 @@ extension ControlDocument {
     func encoded() -> [UInt8]? {
         var bytes = Array(text.utf8)
         guard bytes.count <= Self.writtenSize else { return nil }
-        bytes.append(contentsOf: repeatElement(0x20, count: Self.writtenSize - bytes.count))
+        bytes += [UInt8](repeating: 0x20, count: Self.writtenSize - bytes.count)
         // What the reader refuses is never written: a document nobody can read stops the workspace.
         guard let same = try? ControlDocument(parsing: bytes), same == self else { return nil }
         return bytes

@@ -137,7 +137,8 @@ struct ControlDirectory: Sendable {
             identity: Status.Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)))
     }
 
-    private static func read(_ file: borrowing FileDescriptor, _ name: String, limit: Int) throws(SystemError)
+    /// The whole of a file of at most `limit` bytes.
+    static func read(_ file: borrowing FileDescriptor, _ name: String, limit: Int) throws(SystemError)
         -> [UInt8]
     {
         var bytes: [UInt8] = []

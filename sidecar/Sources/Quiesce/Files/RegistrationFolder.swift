@@ -29,8 +29,7 @@ struct RegistrationFolder {
         for name in try Self.names(in: folder.raw) where name.hasSuffix(".json") {
             let id = String(name.dropLast(5))
             guard Registration.isValid(id: id) else { continue }
-            guard let isLiving = Self.isLiving(name, in: directory) else { continue }
-            entries.append(Entry(id: id, isLiving: isLiving, registration: Self.registration(name, in: directory)))
+            if let entry = Self.entry(id, name, in: directory) { entries.append(entry) }
         }
         return entries.sorted { $0.id < $1.id }
     }
@@ -126,19 +125,17 @@ struct RegistrationFolder {
     }
 
     /// Nil where the file has gone.
-    private static func isLiving(_ name: String, in directory: ControlDirectory) -> Bool? {
+    private static func entry(_ id: String, _ name: String, in directory: ControlDirectory) -> Entry? {
         do {
             let file = try directory.openRegular(name, O_RDONLY)
             // A shared lock, for a moment, so that two executors that look at once do not take each other for the owner.
-            return flock(file.raw, LOCK_SH | LOCK_NB) != 0
+            let isLiving = flock(file.raw, LOCK_SH | LOCK_NB) != 0
+            if !isLiving { flock(file.raw, LOCK_UN) }
+            let text = try? ControlDirectory.read(file, name, limit: 4096)
+            return Entry(id: id, isLiving: isLiving, registration: text.flatMap { try? Registration(parsing: $0) })
         } catch {
-            return error.errno == ENOENT ? nil : true
+            return error.errno == ENOENT ? nil : Entry(id: id, isLiving: true, registration: nil)
         }
-    }
-
-    private static func registration(_ name: String, in directory: ControlDirectory) -> Registration? {
-        guard case .bytes(let bytes) = directory.read(name, limit: 4096) else { return nil }
-        return try? Registration(parsing: bytes)
     }
 
     private static func names(in folder: CInt) throws(SystemError) -> [String] {

@@ -47,7 +47,11 @@ package struct JSONReader {
         return try result.get()
     }
 
-    private init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+    private init(bytes: UnsafeBufferPointer<UInt8>) {
+        // A document is padded: nine tenths of it may be spaces.
+        let end = bytes.lastIndex { $0 != 0x20 }.map { $0 + 1 } ?? 0
+        self.bytes = UnsafeBufferPointer(rebasing: bytes[..<end])
+    }
 
     private mutating func document() throws(Malformed) -> JSONNode {
         let node = try value(depth: 0)
@@ -107,7 +111,16 @@ package struct JSONReader {
 
     private mutating func string() throws(Malformed) -> String {
         index += 1
-        var text: [UInt8] = []
+        let start = index
+        while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { index += 1 }
+        if take("\"") {
+            // Nothing in it is escaped.
+            guard let string = String(validating: bytes[start..<(index - 1)], as: UTF8.self) else {
+                throw Malformed("not UTF-8")
+            }
+            return string
+        }
+        var text = Array(bytes[start..<index])
         while let byte = peek {
             index += 1
             switch byte {
