@@ -308,6 +308,8 @@ frozen_:
   od;
 
 asking:
+  /* The thaw waits for nobody. A lease that has not lapsed after it had not lapsed before it either. */
+  atomic { let_run(i); printf("sidecar %d: thaws\n", i) };
   atomic {
     if
     :: lease[i] != LAPSED -> held = HELD
@@ -316,8 +318,10 @@ asking:
 #else
     :: lease[i] == LAPSED -> fail()
 #endif
-    fi
+    fi;
+    lease[i] = IDLE; printf("sidecar %d: asks its guardian (held %d)\n", i, held)
   };
+  goto end_idle;
 
 thawing:
 #ifdef BUG_THAW_WAITS_FOR_LOCK

@@ -35,7 +35,13 @@ end:
 /* Any step may be the one at which the lease ends. */
 active proctype Guardian() {
 end:
-  atomic { frozen -> lapsed = true; let_run() }
+  atomic {
+    !lapsed -> lapsed = true;
+    if
+    :: frozen -> let_run()
+    :: else
+    fi
+  }
 }
 
 active proctype Executor() {
@@ -65,8 +71,8 @@ active proctype Sidecar() {
 #endif
   :: atomic { lapsed -> let_run() }; goto done
   od;
-  held = !lapsed;                                 /* asks the guardian */
   atomic { let_run() };
+  held = !lapsed;                                 /* asks the guardian */
 done:
   state = RUNNING;                                /* its answer */
   assert(!frozen);

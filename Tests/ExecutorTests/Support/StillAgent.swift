@@ -31,7 +31,11 @@ final class StillAgent: FrozenAgent, @unchecked Sendable {
 
     func armLease(epoch: UInt64, until deadline: MonotonicTime) throws(AgentError) {}
     func extendLease(until deadline: MonotonicTime) -> Bool { true }
-    func leaseHolds() -> Bool { state.withLock { $0.holds } }
+
+    func release() -> Bool {
+        defer { thaw() }
+        return state.withLock { $0.holds }
+    }
 
     func freeze(deadline: MonotonicTime) throws(AgentError) -> FreezeReport {
         let body = state.withLock { state in

@@ -67,7 +67,7 @@ package final class Guardian {
 
     /// Starts the lease. From here on the guardian thaws at `deadline`.
     package func arm(until deadline: MonotonicTime) throws(FreezerError) {
-        guard ask(.arm, deadline.nanoseconds) != nil else {
+        guard answer(to: ask(.arm, deadline.nanoseconds)) != nil else {
             throw FreezerError(.guardian, "the guardian does not answer")
         }
     }
@@ -76,13 +76,29 @@ package final class Guardian {
     ///
     /// - Returns: false where the lease had ended before: it stays so. A guardian that does not answer counts as one that has
     ///   thawed.
-    package func extend(until deadline: MonotonicTime) -> Bool { ask(.extend, deadline.nanoseconds)?.value == 0 }
+    package func extend(until deadline: MonotonicTime) -> Bool {
+        confirms(ask(.extend, deadline.nanoseconds))
+    }
 
     /// Whether the lease has held until now.
-    package func isHeld() -> Bool { ask(.probe, 0)?.value == 0 }
+    package func isHeld() -> Bool { confirms(probe()) }
 
-    /// Ends the lease, without waiting. The caller has thawed.
-    package func disarm() { send(.disarm, 0) }
+    /// What the guardian was asked, and may answer while its asker does something else.
+    package struct Question {
+        fileprivate let kind: GuardianMessage.Kind
+        /// Nil where it could not be asked.
+        fileprivate let sequence: UInt32?
+    }
+
+    /// Asks whether the lease has held until now; see `confirms`.
+    package func probe() -> Question { ask(.probe, 0) }
+
+    /// Ends the lease, without waiting, and asks whether it has held until now. The caller has thawed.
+    @discardableResult
+    package func disarm() -> Question { ask(.disarm, 0) }
+
+    /// Waits for the answer. A guardian that does not give one counts as one that has thawed.
+    package func confirms(_ question: Question) -> Bool { answer(to: question)?.value == 0 }
 
     /// Names processes that SIGSTOP is about to be sent to; forgotten when the lease is disarmed.
     package func watch(_ processes: [ProcessID]) throws(FreezerError) {
@@ -90,7 +106,7 @@ package final class Guardian {
         while !rest.isEmpty {
             let part = Array(rest.prefix(GuardianMemory.messagePIDs))
             rest = rest.dropFirst(part.count)
-            guard ask(.watch, 0, part)?.value == 0 else {
+            guard confirms(ask(.watch, 0, part)) else {
                 throw FreezerError(.guardian, "the guardian cannot keep \(processes.count) processes in mind")
             }
         }
@@ -105,14 +121,18 @@ package final class Guardian {
         return nil
     }
 
-    private func ask(_ kind: GuardianMessage.Kind, _ value: Int64, _ processes: [ProcessID] = []) -> GuardianMessage? {
-        guard send(kind, value, processes) else { return nil }
+    private func ask(_ kind: GuardianMessage.Kind, _ value: Int64, _ processes: [ProcessID] = []) -> Question {
+        Question(kind: kind, sequence: send(kind, value, processes) ? sequence : nil)
+    }
+
+    private func answer(to question: Question) -> GuardianMessage? {
+        guard let sequence = question.sequence else { return nil }
         let deadline = MonotonicTime.now + Self.patience
         while true {
             while let message = receive() {
                 if message.kind == GuardianMessage.Kind.end.rawValue { return nil }
                 // Others are a late answer or news of a lapse, which this answer will tell too.
-                if message.kind == kind.rawValue, message.sequence == sequence { return message }
+                if message.kind == question.kind.rawValue, message.sequence == sequence { return message }
             }
             let left = deadline.remaining
             if left == .zero { return nil }
@@ -121,7 +141,6 @@ package final class Guardian {
         }
     }
 
-    @discardableResult
     private func send(_ kind: GuardianMessage.Kind, _ value: Int64, _ processes: [ProcessID] = []) -> Bool {
         sequence &+= 1
         let header = GuardianMessage(kind: kind.rawValue, sequence: sequence, value: value)

@@ -140,8 +140,10 @@ struct GuardianLoop {
             answer(.watch, message.sequence, fits ? 0 : 1)
         case .probe: answer(.probe, message.sequence, state == .armed ? 0 : 1)
         case .disarm:
+            let hasHeld = state == .armed
             state = .idle
             watched = 0
+            answer(.disarm, message.sequence, hasHeld ? 0 : 1)
         case .lapsed, .end, nil: break
         }
     }

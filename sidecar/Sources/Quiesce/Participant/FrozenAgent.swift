@@ -39,8 +39,8 @@ package struct AgentError: Error, Equatable, CustomStringConvertible {
 
 /// The agent of one sandbox and the guardian of its lease; all calls come from the thread that steps the participant.
 ///
-/// The order for one freeze: `armLease`, `freeze`, `flush`; then `extendLease` as the executor renews; at the end
-/// `leaseHolds`, `thaw`. The guardian, a process of its own, thaws by itself when the deadline passes or this process dies.
+/// The order for one freeze: `armLease`, `freeze`, `flush`; then `extendLease` as the executor renews; at the end `release`, or
+/// `thaw` where it has failed. The guardian, a process of its own, thaws by itself when the deadline passes or this process dies.
 package protocol FrozenAgent: AnyObject {
     /// The best method known beforehand; goes into the registration.
     var method: FreezeMethod { get }
@@ -50,10 +50,6 @@ package protocol FrozenAgent: AnyObject {
 
     /// Moves the deadline; false where the lease has lapsed or the guardian does not answer. A later deadline never revives a lapsed lease.
     func extendLease(until deadline: MonotonicTime) -> Bool
-
-    /// Looks at the agent and asks the guardian: true only where it still stands still, and the lease has not lapsed up to now.
-    /// Answers false rather than wait for long.
-    func leaseHolds() -> Bool
 
     /// Returns when no process of the agent can run, and the guardian, asked after that, still holds the lease: it may have
     /// let go of what was not frozen yet. Leaves nothing frozen when it throws.
@@ -67,6 +63,10 @@ package protocol FrozenAgent: AnyObject {
 
     /// Thaws and disarms the guardian; again does nothing. Never waits for a lock or a write, never fails.
     func thaw()
+
+    /// Thaws as `thaw` does. True only where the agent has stood still until then, and the guardian, asked after that, had not
+    /// let it go before. Answers false rather than wait for long; the thaw waits for nothing.
+    func release() -> Bool
 
     /// Who was seen to stand in the tree that `current` has left during this freeze; asked after the thaw, once.
     func leftInOldTree() -> [Int32]

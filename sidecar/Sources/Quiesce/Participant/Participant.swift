@@ -187,9 +187,11 @@ package final class Participant {
                 return .frozen(report, microseconds: start.elapsedMicroseconds, at: .now)
             case .flush(let deadline): return try flush(deadline)
             case .extend(let deadline): return .extended(agent.extendLease(until: deadline))
-            case .askGuardian:
+            case .release:
                 Failpoint.hit("sidecar.resume_seen")
-                return .guardian(holds: agent.leaseHolds())
+                let hasHeld = agent.release()
+                Failpoint.hit("sidecar.thawed")
+                return .released(held: hasHeld, oldTree: agent.leftInOldTree())
             case .thaw:
                 agent.thaw()
                 Failpoint.hit("sidecar.thawed")

@@ -3,8 +3,8 @@ import RuntimeCore
 /// The decisions of a sidecar, without any I/O: what was read or done goes in, the next thing to do comes out.
 ///
 /// The order of actions is the protocol's safety, so it is decided here and nowhere else: the lease is armed before anything is
-/// frozen, nothing is acknowledged before it is frozen and flushed, the guardian is asked after the resume was read and
-/// before the thaw, and the thaw comes before any write.
+/// frozen, nothing is acknowledged before it is frozen and flushed, the thaw comes after the resume was read, and before any
+/// question or write.
 struct ParticipantMachine {
     enum Action: Equatable {
         /// Nothing more for now.
@@ -13,7 +13,8 @@ struct ParticipantMachine {
         case freeze(deadline: MonotonicTime)
         case flush(deadline: MonotonicTime)
         case extend(MonotonicTime)
-        case askGuardian
+        /// Thaw, and see whether the agent has stood still until then.
+        case release
         case thaw
         case lookAtCurrent(String)
         /// Put the answer into the document, as `edit` says.
@@ -28,7 +29,7 @@ struct ParticipantMachine {
         case flushed(FlushReport, microseconds: Int64, nonce: String, at: MonotonicTime)
         case failed(AgentError)
         case extended(Bool)
-        case guardian(holds: Bool)
+        case released(held: Bool, oldTree: [Int32])
         case current(isSeen: Bool, at: MonotonicTime)
         case thawed(oldTree: [Int32])
         case acknowledged
@@ -39,10 +40,10 @@ struct ParticipantMachine {
         /// Being frozen and flushed.
         case freezing
         case frozen
-        /// The resume was read; the guardian is being asked.
+        /// The resume was read; being thawed.
         case releasing
         case awaitingSwitch(String)
-        /// Being thawed.
+        /// Being thawed, without regard to what becomes of it.
         case thawing
     }
 
@@ -99,22 +100,18 @@ struct ParticipantMachine {
             return flushed(flush, microseconds: microseconds, nonce: nonce, at: time)
         case .failed(let failure): return fail(failure.description)
         case .extended(let holds): return holds ? .rest : lapse()
-        case .guardian(let holds):
-            acknowledgement?.held = holds
-            if !holds { error = "the lease lapsed, or somebody else let the agent run, before the resume was read" }
-            phase = .thawing
-            return .thaw
+        case .released(let hasHeld, let oldTree):
+            acknowledgement?.held = hasHeld
+            if !hasHeld { error = "the lease lapsed, or somebody else let the agent run, before the resume was read" }
+            return thawed(oldTree)
         case .current(let isSeen, let time):
             if isSeen {
                 phase = .releasing
-                return .askGuardian
+                return .release
             }
             guard time >= lease.deadline, case .awaitingSwitch(let target) = phase else { return .rest }
             return fail("current was not seen to be \(target) before the lease ended")
-        case .thawed(let oldTree):
-            phase = .idle
-            acknowledgement?.oldTree = Array(oldTree.prefix(Acknowledgement.oldTreeLimit))
-            return acknowledgement == nil && error == nil ? .rest : .acknowledge
+        case .thawed(let oldTree): return thawed(oldTree)
         case .acknowledged: return .rest
         }
     }
@@ -213,7 +210,7 @@ struct ParticipantMachine {
                     return .lookAtCurrent(target)
                 }
                 phase = .releasing
-                return .askGuardian
+                return .release
             case .running: return fail("set running by somebody else")
             case .requestFreeze, .frozen:
                 guard document.expects.contains(id) else { return abandon() }
@@ -273,6 +270,12 @@ struct ParticipantMachine {
             freezeMicroseconds: report.microseconds, flushMicroseconds: microseconds, frozenAt: report.at)
         phase = .frozen
         return .acknowledge
+    }
+
+    private mutating func thawed(_ oldTree: [Int32]) -> Action {
+        phase = .idle
+        acknowledgement?.oldTree = Array(oldTree.prefix(Acknowledgement.oldTreeLimit))
+        return acknowledgement == nil && error == nil ? .rest : .acknowledge
     }
 
     private mutating func lapse() -> Action { fail("the lease lapsed") }

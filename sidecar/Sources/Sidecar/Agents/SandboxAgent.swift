@@ -32,6 +32,8 @@ final class SandboxAgent: FrozenAgent {
     private var tree: String?
     private var seenTarget: String?
     private var pendingSwitch: Switch?
+    /// What a look at the old tree has found that nobody has asked for yet.
+    private var leftBehind: [Int32]?
 
     init(
         freezer: any Freezer, guardian: Guardian, workspace: Workspace, lookout: Lookout,
@@ -86,8 +88,6 @@ final class SandboxAgent: FrozenAgent {
 
     func extendLease(until deadline: MonotonicTime) -> Bool { guardian.extend(until: deadline) }
 
-    func leaseHolds() -> Bool { guardian.isHeld() && hasStoodStill() }
-
     private func hasStoodStill() -> Bool {
         do {
             if try freezer.hasStoodStill() { return true }
@@ -103,10 +103,11 @@ final class SandboxAgent: FrozenAgent {
             try freezer.freeze(until: deadline)
             Failpoint.hit("sidecar.frozen")
             // A sidecar that was itself stopped on the way may have frozen what the guardian had just let go.
-            guard guardian.isHeld() else {
+            let question = guardian.probe()
+            let population = try freezer.population()
+            guard guardian.confirms(question) else {
                 throw FreezerError(.guardian, "the lease ended before the agent stood still")
             }
-            let population = try freezer.population()
             frozen = population.processes
             isFrozenListed = population.doubt == nil
             return FreezeReport(
@@ -154,11 +155,22 @@ final class SandboxAgent: FrozenAgent {
         return try lookout.writers?.first(except: lookout.own.union(frozen)).map { "outside the frozen set, \($0)" }
     }
 
-    func thaw() {
+    func thaw() { _ = letRun() }
+
+    func release() -> Bool {
+        let isStill = hasStoodStill()
+        let question = letRun()
+        // Meanwhile the guardian answers.
+        leftBehind = lookAtOldTree()
+        return guardian.confirms(question) && isStill
+    }
+
+    private func letRun() -> Guardian.Question {
         freezer.thaw()
-        guardian.disarm()
+        let question = guardian.disarm()
         if !frozen.isEmpty { thawed = frozen }
         frozen = []
+        return question
     }
 
     func sees(current target: String) -> Bool {
@@ -168,6 +180,11 @@ final class SandboxAgent: FrozenAgent {
     }
 
     func leftInOldTree() -> [Int32] {
+        defer { leftBehind = nil }
+        return leftBehind ?? lookAtOldTree()
+    }
+
+    private func lookAtOldTree() -> [Int32] {
         guard let present = seenTarget ?? workspace.current() else { return [] }
         seenTarget = nil
         let before = tree

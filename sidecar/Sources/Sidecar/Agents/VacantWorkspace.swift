@@ -24,7 +24,8 @@ final class VacantWorkspace: FrozenAgent {
     }
 
     /// Also looks for somebody who has come meanwhile. One that came and went is not seen.
-    func leaseHolds() -> Bool {
+    func release() -> Bool {
+        defer { thaw() }
         guard isWithinLease else { return false }
         do {
             return try holder(.writing) == nil

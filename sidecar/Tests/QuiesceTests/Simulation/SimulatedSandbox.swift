@@ -61,8 +61,10 @@ final class SimulatedSandbox {
     func freeze() { isFrozen = true }
     func flush() { isDirty = false }
 
+    func letRun() { isFrozen = false }
+
     func thaw() {
-        isFrozen = false
+        letRun()
         deadline = nil
         hasLapsed = false
     }
@@ -100,6 +102,7 @@ final class SimulatedSidecar {
         case flushing(left: Int)
         case writing(SimulatedWriter)
         case deciding(ParticipantMachine.Event)
+        case askingGuardian
     }
 
     init(id: String, sandbox: SimulatedSandbox, predecessor: String?, world: SimulatedWorld) {
@@ -134,11 +137,13 @@ final class SimulatedSidecar {
             work = .freezing
         case .flush: work = .flushing(left: Int.random(in: 1...6, using: &world.generator))
         case .extend(let deadline): handle(.extended(sandbox.extend(until: deadline)), world)
-        case .askGuardian: work = .deciding(.guardian(holds: sandbox.leaseHolds))
-        case .thaw:
-            if machine.acknowledgement?.held == true, let target = awaited, sandbox.seenCurrent != target {
+        case .release:
+            if let target = awaited, sandbox.seenCurrent != target, sandbox.leaseHolds {
                 world.violations.append("\(id) thawed before its agent saw \(target)")
             }
+            sandbox.letRun()
+            work = .askingGuardian
+        case .thaw:
             sandbox.thaw()
             handle(.thawed(oldTree: []), world)
         case .lookAtCurrent(let target):
@@ -166,6 +171,11 @@ final class SimulatedSidecar {
         case .deciding(let event):
             self.work = nil
             handle(event, world)
+        case .askingGuardian:
+            self.work = nil
+            let hasHeld = sandbox.leaseHolds
+            sandbox.thaw()
+            handle(.released(held: hasHeld, oldTree: []), world)
         }
     }
 

@@ -42,8 +42,6 @@ final class FakeAgent: FrozenAgent, @unchecked Sendable {
         }
     }
 
-    func leaseHolds() -> Bool { state.withLock { !Self.settle(&$0).hasLapsed && $0.deadline != nil } }
-
     func freeze(deadline: MonotonicTime) throws(AgentError) -> FreezeReport {
         let failure = state.withLock { state in
             state.freezes += 1
@@ -61,6 +59,11 @@ final class FakeAgent: FrozenAgent, @unchecked Sendable {
         let (failure, files, doubt) = state.withLock { ($0.flushFailure, $0.openFiles, $0.doubt) }
         if let failure { throw AgentError(failure) }
         return FlushReport(flushedFiles: 2, openFiles: files, doubt: doubt)
+    }
+
+    func release() -> Bool {
+        defer { thaw() }
+        return state.withLock { !Self.settle(&$0).hasLapsed && $0.deadline != nil }
     }
 
     func thaw() {
