@@ -70,9 +70,11 @@ struct OpenFileScan {
         guard let directory = try ProcFS.openList(folder) else {
             return try takeDescriptors(of: process, thread: thread)
         }
-        for number in try ProcFS.numbers(folder) {
+        let descriptors = try ProcFS.entries(in: directory, folder)
+        let raw = directory.raw
+        for descriptor in descriptors {
             attempt(process) { scan throws(SystemError) in
-                try scan.visitDescriptor(number, of: process, thread: thread, in: directory.raw)
+                try scan.visitDescriptor(descriptor.number, of: process, thread: thread, in: raw)
             }
         }
     }

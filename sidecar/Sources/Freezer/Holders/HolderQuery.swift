@@ -19,20 +19,17 @@ struct HolderQuery {
     private let volume: WorkspaceFiles.Volume?
     private let area: WorkspaceFiles.Place?
     private let control: WorkspaceFiles.Place?
-    /// By mount namespace.
-    private var tables: [String: MountTable] = [:]
+    private let tables: MountTables
 
     /// - Parameter part: of the workspace, for example `live`.
-    init(_ files: WorkspaceFiles, part: String, _ interest: Interest) {
+    init(_ files: WorkspaceFiles, part: String, _ interest: Interest, _ tables: MountTables) {
         self.interest = interest
+        self.tables = tables
         devices = files.devices
         volume = files.volume
         area = files.place.map { WorkspaceFiles.Place(device: $0.device, path: "\($0.path)/\(part)") }
         control = files.place.map { WorkspaceFiles.Place(device: $0.device, path: "\($0.path)/.wvs") }
     }
-
-    /// Forgets mount tables, which may have changed since the last look.
-    mutating func begin() { tables = [:] }
 
     /// Nil where it holds nothing, or has ended.
     ///
@@ -42,7 +39,7 @@ struct HolderQuery {
             let all = if let known { known } else { try ProcessTable.threads(of: process) }
             let threads = try ProcessTable.descriptorTables(of: process, all)
             guard let living = threads.first else { return nil }
-            if let volume, let table = try table(of: living) {
+            if let volume, let table = try tables.seen(by: living) {
                 devices.formUnion(table.mounts.filter { $0.volume == volume }.compactMap(\.number))
             }
             guard let path = try found(by: process, threads, living) else { return nil }
@@ -78,8 +75,8 @@ struct HolderQuery {
         guard let directory = try ProcFS.openList(folder) else {
             return try taken(from: process, thread)
         }
-        for number in try ProcFS.numbers(folder) {
-            let name = String(number)
+        for entry in try ProcFS.entries(in: directory, folder) {
+            let name = String(entry.number)
             let isOfInterest = try ProcFS.unlessGone { () throws(SystemError) in
                 // The link's own mode tells how the file was opened and costs no visit to the file's file system.
                 if interest == .writing {
@@ -167,7 +164,7 @@ struct HolderQuery {
 
     /// Where a path lies that a process sees.
     private mutating func place(of target: String, in thread: ProcessID) throws(SystemError) -> WorkspaceFiles.Place? {
-        guard target.hasPrefix("/"), let table = try table(of: thread) else { return nil }
+        guard target.hasPrefix("/"), let table = try tables.seen(by: thread) else { return nil }
         let deleted = " (deleted)"
         let path = target.hasSuffix(deleted) ? String(target.dropLast(deleted.count)) : target
         guard let mount = table.mount(of: path), let place = table.place(of: path) else { return nil }
@@ -176,12 +173,6 @@ struct HolderQuery {
             return WorkspaceFiles.Place(device: area.device, path: place.path)
         }
         return place
-    }
-
-    private mutating func table(of thread: ProcessID) throws(SystemError) -> MountTable? {
-        guard let space = try ProcFS.existingTarget("/proc/\(thread)/ns/mnt") else { return nil }
-        if tables[space] == nil { tables[space] = try MountTable.seen(by: thread) }
-        return tables[space]
     }
 
     /// Whether a process that keeps its files to itself has the area mounted. The mount table can be read without any right

@@ -24,9 +24,24 @@ struct ProcessLedger {
     }
 
     /// How a process has run until now; to be taken before it is looked at.
-    func runs(of process: ProcFS.Entry, _ threads: [ProcessID]) -> ThreadRuns {
-        let entry = entries[process.number].flatMap { $0.inode == process.inode ? $0 : nil }
-        return ThreadRuns(of: process.number, threads, after: entry?.runs, allowance)
+    func runs(of process: ProcFS.Entry) -> ThreadRuns {
+        let number = process.number
+        let previous = entries[number].flatMap { $0.inode == process.inode ? $0.runs : nil }
+        var threads = previous?.threads ?? []
+        if threads.isEmpty {
+            let status = ProcessTable.status(number)
+            if let status, status.isKernelThread { return .ofKernelThread(status) }
+            threads = status?.threadCount == 1 ? [number] : Self.threads(of: number)
+        }
+        let runs = ThreadRuns(of: number, threads, after: previous, allowance)
+        if runs.isComplete { return runs }
+        // Threads have come or gone.
+        return ThreadRuns(of: number, Self.threads(of: number), after: runs, allowance)
+    }
+
+    private static func threads(of process: ProcessID) -> [ProcessID] {
+        // Whoever looks at the process is told why.
+        (try? ProcessTable.threads(of: process)) ?? []
     }
 
     mutating func note(_ process: ProcFS.Entry, _ runs: ThreadRuns, _ finding: Holder.Kind?) {

@@ -8,36 +8,45 @@ import RuntimeCore
 package struct ThreadRuns {
     /// Empty for a kernel thread, which holds nothing in its life.
     private let counts: [RunCount]
+    /// As it was after the counts were taken; nil once the process is gone.
+    let status: ProcessTable.Status?
+    /// These are all the threads that the process had.
+    let isComplete: Bool
     /// False where a thread was running, so that nothing can be told from its counts, or the kernel does not count.
     private let isTelling: Bool
     /// More threads than this are not followed: a look at their files is then as cheap.
     private static let limit = 64
 
-    static var ofKernel: ThreadRuns { ThreadRuns(counts: [], isTelling: true) }
+    static func ofKernelThread(_ status: ProcessTable.Status) -> ThreadRuns { ThreadRuns(status) }
 
-    private init(counts: [RunCount], isTelling: Bool) {
-        self.counts = counts
-        self.isTelling = isTelling
+    private init(_ status: ProcessTable.Status) {
+        counts = []
+        self.status = status
+        isComplete = true
+        isTelling = true
     }
 
-    /// - Parameter previous: of the same process.
+    /// - Parameters:
+    ///   - threads: of the process.
+    ///   - previous: of the same process.
     init(of process: ProcessID, _ threads: [ProcessID], after previous: ThreadRuns?, _ allowance: OpenFileAllowance) {
-        guard !threads.isEmpty, threads.count <= Self.limit else {
-            self.init(counts: [], isTelling: false)
-            return
+        let isFollowed = !threads.isEmpty && threads.count <= Self.limit
+        counts = (isFollowed ? threads : []).map { thread in
+            previous?.counts.first { $0.thread == thread } ?? RunCount(of: thread, in: process, allowance)
         }
-        var counts: [RunCount] = []
-        var isTelling = true
-        for thread in threads {
-            let count =
-                previous?.counts.first { $0.thread == thread } ?? RunCount(of: thread, in: process, allowance)
-            counts.append(count)
-            // It did not run when it was last asked, and has not since.
-            if count.isAtRest, count.isUnchanged { continue }
-            isTelling = count.take() && isTelling
-        }
-        self.init(counts: counts, isTelling: isTelling)
+        // It did not run when it was last asked, and has not since.
+        let changed = counts.filter { !$0.isAtRest || !$0.isUnchanged }
+        var isTelling = isFollowed
+        for count in changed { isTelling = count.take() && isTelling }
+        // After the counts: what has begun to run in between is seen here or in the next counts, and so is a new thread.
+        let status = ProcessTable.status(process)
+        for count in changed { count.settle(count.thread == process ? status : count.status) }
+        self.status = status
+        isComplete = status?.threadCount == threads.count && changed.allSatisfy { !$0.isGone }
+        self.isTelling = isTelling && isComplete && changed.allSatisfy(\.isAtRest)
     }
+
+    var threads: [ProcessID] { counts.map(\.thread) }
 
     /// The counts of a process's leader; nil where there are none.
     package static func counts(of process: ProcessID) -> [UInt8]? {
@@ -65,7 +74,9 @@ final class OpenFileAllowance {
 /// thread's, whoever gets its number.
 private final class RunCount {
     let thread: ProcessID
+    /// It was not running when the counts were taken.
     private(set) var isAtRest = false
+    private(set) var isGone = false
     private let process: ProcessID
     private let allowance: OpenFileAllowance
     /// -1 where it is opened each time.
@@ -90,14 +101,22 @@ private final class RunCount {
     /// Remembers the counts of now; false where they tell nothing.
     func take() -> Bool {
         isAtRest = false
-        // Without CONFIG_SCHED_INFO all is 0.
-        guard let text = reading({ Array($0) }), !text.elementsEqual("0 0 0\n".utf8) else { return false }
+        guard let text = reading({ Array($0) }) else {
+            isGone = true
+            return false
+        }
         self.text = text
-        // After the counts: had it begun to run in between, it would be seen here or in the next counts.
-        guard let state = try? ProcessTable.status(of: thread, in: process)?.state else { return false }
-        isAtRest = state != UInt8(ascii: "R")
-        return isAtRest
+        // Without CONFIG_SCHED_INFO all is 0.
+        return !text.elementsEqual("0 0 0\n".utf8)
     }
+
+    /// - Parameter status: as of after the counts.
+    func settle(_ status: ProcessTable.Status?) {
+        isAtRest = status.map { $0.state != UInt8(ascii: "R") } ?? false
+    }
+
+    /// Of the thread; nil once it is gone.
+    var status: ProcessTable.Status? { (try? ProcessTable.status(of: thread, in: process)) ?? nil }
 
     var isUnchanged: Bool { reading { $0.elementsEqual(text) } ?? false }
 

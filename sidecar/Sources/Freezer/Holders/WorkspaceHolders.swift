@@ -16,9 +16,10 @@ package final class WorkspaceHolders {
     package let files: WorkspaceFiles
     package let kin: ProcessID?
     private let unsuspected: Set<ProcessID>
+    private let tables: MountTables
     private var query: HolderQuery
     private var ledger = ProcessLedger()
-    /// The parents that one look has asked for.
+    /// Those that were asked for since `begin`.
     private var parents: [ProcessID: ProcessID] = [:]
     /// How many processes the last look could not take from the ledger.
     package private(set) var lookedAt = 0
@@ -27,13 +28,18 @@ package final class WorkspaceHolders {
     ///   - kin: whoever lives below this process belongs to the agent: found outside the set that is frozen, it has left it. Nil where nothing of the kind is known.
     ///   - unsuspected: who counts only where it is seen to hold something, as the init that has started this process.
     package init(
-        _ files: WorkspaceFiles, _ interest: Interest, kin: ProcessID? = nil, unsuspected: Set<ProcessID> = []
+        _ files: WorkspaceFiles, _ interest: Interest, kin: ProcessID? = nil, unsuspected: Set<ProcessID> = [],
+        _ tables: MountTables = MountTables()
     ) {
         self.files = files
         self.kin = kin
         self.unsuspected = unsuspected
-        query = HolderQuery(files, part: "live", interest == .writing ? .writing : .anything)
+        self.tables = tables
+        query = HolderQuery(files, part: "live", interest == .writing ? .writing : .anything, tables)
     }
+
+    /// Before the first of a few looks in a row: forgets who descends from whom.
+    package func begin() { parents = [:] }
 
     /// The first holder; who was seen before who is only suspected.
     ///
@@ -49,8 +55,7 @@ package final class WorkspaceHolders {
     package func all(except known: Set<ProcessID> = []) throws(SystemError) -> [Holder] {
         let own = getpid()
         let processes = try ProcFS.entries("/proc")
-        query.begin()
-        parents = [:]
+        tables.begin()
         lookedAt = 0
         var result: [Holder] = []
         for process in processes where process.number != own && !known.contains(process.number) {
@@ -64,15 +69,14 @@ package final class WorkspaceHolders {
 
     private func finding(_ process: ProcFS.Entry) -> Holder.Kind? {
         if let known = ledger.finding(of: process) { return known }
-        let status = ProcessTable.status(process.number)
-        if status?.isKernelThread == true {
-            ledger.note(process, .ofKernel, nil)
+        let runs = ledger.runs(of: process)
+        if runs.status?.isKernelThread == true {
+            ledger.note(process, runs, nil)
             return nil
         }
         lookedAt += 1
-        let threads = try? ProcessTable.threads(of: process.number)
-        let runs = ledger.runs(of: process, threads ?? [])
-        let finding = query.look(at: process.number, threads) ?? departure(of: process.number, status)
+        let threads = runs.isComplete && !runs.threads.isEmpty ? runs.threads : nil
+        let finding = query.look(at: process.number, threads) ?? departure(of: process.number, runs.status)
         ledger.note(process, runs, finding)
         return finding
     }
@@ -102,8 +106,11 @@ package final class WorkspaceHolders {
     /// Who among `processes` stands in a part of the workspace with a working directory, root, open file or mapping.
     ///
     /// - Parameter part: for example `live/<id>`.
-    package static func standing(in part: String, of files: WorkspaceFiles, among processes: [ProcessID]) -> [Holder] {
-        var query = HolderQuery(files, part: part, .standing)
+    package static func standing(
+        in part: String, of files: WorkspaceFiles, among processes: [ProcessID], _ tables: MountTables = MountTables()
+    ) -> [Holder] {
+        tables.begin()
+        var query = HolderQuery(files, part: part, .standing, tables)
         return processes.compactMap { process in
             guard case .holds(let path)? = query.look(at: process) else { return nil }
             return Holder(process: process, kind: .holds(path))

@@ -19,7 +19,10 @@ struct MountTable {
     let mounts: [Mount]
 
     init(process: String = "self") throws(SystemError) {
-        let bytes = try ProcFS.read("/proc/\(process)/mountinfo")
+        self.init(text: try ProcFS.read("/proc/\(process)/mountinfo"))
+    }
+
+    init(text bytes: [UInt8]) {
         mounts = bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let fields = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
             guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 1 else { return nil }

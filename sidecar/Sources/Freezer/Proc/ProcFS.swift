@@ -7,10 +7,15 @@ package enum ProcFS {
     /// The whole of a small file.
     package static func read(_ path: String, in directory: CInt = AT_FDCWD) throws(SystemError) -> [UInt8] {
         let file = try open(path, in: directory, CInt(O_RDONLY))
+        return try read(open: file.raw, path)
+    }
+
+    /// The whole of a small file that is open, from its beginning.
+    static func read(open file: CInt, _ path: String) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while true {
-            let count = try systemCall("read", path) { Glibc.read(file.raw, &chunk, chunk.count) }
+            let count = try systemCall("pread", path) { pread(file, &chunk, chunk.count, off_t(bytes.count)) }
             if count == 0 { return bytes }
             bytes += chunk[..<count]
             // A directory of /proc can be read in pieces of any size; larger ones mean fewer calls for long map lists.
@@ -20,9 +25,16 @@ package enum ProcFS {
 
     /// The beginning of a file that is open: a line or a few.
     static func start(of file: CInt, _ path: String) throws(SystemError) -> String {
-        try withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { buffer throws(SystemError) -> String in
+        try withStart(of: file, path, atMost: 256) { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// As `start`, without a copy.
+    static func withStart<Result>(
+        of file: CInt, _ path: String, atMost size: Int, _ body: (UnsafeRawBufferPointer) -> Result
+    ) throws(SystemError) -> Result {
+        try withUnsafeTemporaryAllocation(byteCount: size, alignment: 1) { buffer throws(SystemError) -> Result in
             let count = try systemCall("pread", path) { pread(file, buffer.baseAddress, buffer.count, 0) }
-            return String(decoding: buffer[..<count], as: UTF8.self)
+            return body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         }
     }
 
@@ -48,20 +60,32 @@ package enum ProcFS {
 
     /// The entries of a directory that are numbers.
     static func entries(_ path: String) throws(SystemError) -> [Entry] {
-        guard let stream = opendir(path) else { throw SystemError("opendir", path) }
-        defer { closedir(stream) }
-        var result: [Entry] = []
-        while true {
-            errno = 0
-            guard let entry = readdir(stream) else {
-                // A list that breaks off is not a short one.
-                if errno != 0 { throw SystemError("readdir", path) }
-                return result
+        let directory = try open(path, CInt(O_RDONLY) | CInt(O_DIRECTORY))
+        return try entries(in: directory, path)
+    }
+
+    /// As `entries`, of a directory that has just been opened.
+    static func entries(in directory: borrowing FileDescriptor, _ path: String) throws(SystemError) -> [Entry] {
+        let raw = directory.raw
+        return try withUnsafeTemporaryAllocation(byteCount: 32_768, alignment: 8) {
+            buffer throws(SystemError) -> [Entry] in
+            var result: [Entry] = []
+            while true {
+                let count = try systemCall("getdents64", path) {
+                    wvs_getdents64(raw, buffer.baseAddress, buffer.count)
+                }
+                if count == 0 { return result }
+                // d_ino, d_off, d_reclen, d_type, d_name: getdents(2).
+                var offset = 0
+                while offset < count {
+                    let inode = buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                    let length = buffer.loadUnaligned(fromByteOffset: offset + 16, as: UInt16.self)
+                    if let number = decimal(buffer[(offset + 19)..<(offset + Int(length))]) {
+                        result.append(Entry(number: number, inode: inode))
+                    }
+                    offset += Int(length)
+                }
             }
-            let number = withUnsafePointer(to: &entry.pointee.d_name) { name in
-                name.withMemoryRebound(to: CChar.self, capacity: 256) { decimal($0) }
-            }
-            if let number { result.append(Entry(number: number, inode: UInt64(entry.pointee.d_ino))) }
         }
     }
 
@@ -96,14 +120,13 @@ package enum ProcFS {
         }
     }
 
-    private static func decimal(_ text: UnsafePointer<CChar>) -> CInt? {
-        var value: CInt = 0
-        var index = 0
-        while text[index] != 0 {
-            guard text[index] >= 48, text[index] <= 57 else { return nil }
-            value = value &* 10 &+ CInt(text[index] - 48)
-            index += 1
+    private static func decimal(_ name: some Sequence<UInt8>) -> CInt? {
+        var value: CInt?
+        for byte in name {
+            if byte == 0 { return value }
+            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+            value = (value ?? 0) &* 10 &+ CInt(byte - UInt8(ascii: "0"))
         }
-        return index > 0 ? value : nil
+        return value
     }
 }

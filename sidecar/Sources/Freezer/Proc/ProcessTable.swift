@@ -12,6 +12,8 @@ package enum ProcessTable {
         package let parent: ProcessID
         /// As proc(5) has it: R, S, D, T, t, Z, X, I.
         package let state: UInt8
+        /// How many threads its process has, a leader that has ended among them.
+        let threadCount: Int
         /// In clock ticks since boot; with the pid it names a process for good.
         package let startTime: UInt64
         /// It has no memory and no files of its own.
@@ -35,18 +37,14 @@ package enum ProcessTable {
     }
 
     private static func knownStatus(at path: String) throws(SystemError) -> Status? {
-        guard let bytes = try ProcFS.unlessGone({ () throws(SystemError) in try ProcFS.read(path) }),
-            let close = bytes.lastIndex(of: UInt8(ascii: ")"))
-        else { return nil }
-        // The name before the parenthesis may hold anything, also spaces; `state` is the third field.
-        let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "))
-        guard fields.count > 19, let state = fields[0].first,
-            let parent = ProcessID(String(decoding: fields[1], as: UTF8.self)),
-            let flags = UInt64(String(decoding: fields[6], as: UTF8.self)),
-            let start = UInt64(String(decoding: fields[19], as: UTF8.self))
-        else { throw SystemError("read", path, errno: EPROTO) }
-        // PF_KTHREAD of the kernel's <linux/sched.h>.
-        return Status(parent: parent, state: state, startTime: start, isKernelThread: flags & 0x0020_0000 != 0)
+        let status = try ProcFS.unlessGone { () throws(SystemError) in
+            let file = try ProcFS.open(path, CInt(O_RDONLY))
+            // The kernel gives it in one piece; it is asked for often.
+            return try ProcFS.withStart(of: file.raw, path, atMost: 1024) { Status($0) }
+        }
+        guard let status else { return nil }
+        guard let known = status else { throw SystemError("read", path, errno: EPROTO) }
+        return known
     }
 
     /// Whether this process lives in the machine's first PID namespace, whose number is fixed (`PROC_PID_INIT_INO` of the kernel's
@@ -153,5 +151,37 @@ package enum ProcessTable {
             if wvs_compare_memory(thread, child) == 0, try !canRun(child, isSignalled: true) { return true }
         }
         return false
+    }
+}
+
+extension ProcessTable.Status {
+    /// Nil where the text is no such line.
+    fileprivate init?(_ text: UnsafeRawBufferPointer) {
+        // The name before the parenthesis may hold anything, also spaces; `state` is the third field.
+        guard let close = text.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        var rest = text[(close + 1)...]
+        func next() -> Slice<UnsafeRawBufferPointer>? {
+            rest = rest.drop { $0 == UInt8(ascii: " ") }
+            let field = rest.prefix { $0 != UInt8(ascii: " ") }
+            rest = rest[field.endIndex...]
+            return field.isEmpty ? nil : field
+        }
+        func number() -> UInt64? {
+            next()?.reduce(0) { value, digit in
+                guard let value, digit >= UInt8(ascii: "0"), digit <= UInt8(ascii: "9") else { return nil }
+                return value &* 10 &+ UInt64(digit - UInt8(ascii: "0"))
+            }
+        }
+        guard let state = next()?.first, let parent = number() else { return nil }
+        for _ in 5...8 { _ = next() }
+        guard let flags = number() else { return nil }
+        for _ in 10...19 { _ = next() }
+        guard let threads = number() else { return nil }
+        _ = next()
+        guard let start = number() else { return nil }
+        // PF_KTHREAD of the kernel's <linux/sched.h>.
+        self.init(
+            parent: ProcessID(clamping: parent), state: state, threadCount: Int(clamping: threads), startTime: start,
+            isKernelThread: flags & 0x0020_0000 != 0)
     }
 }

@@ -9,6 +9,7 @@ final class Lookout {
     let own: Set<ProcessID>
     private let ancestors: Set<ProcessID>
     private let servers = MountServers()
+    let tables = MountTables()
     private let kin: () -> ProcessID?
 
     /// As of the last `renew`.
@@ -40,9 +41,10 @@ final class Lookout {
         if files != self.files { writeback = WritebackMount.refusal(files, logger) }
         if files != self.files || writers?.kin != kin() {
             self.files = files
-            writers = WorkspaceHolders(files, .writing, kin: kin(), unsuspected: ancestors)
-            users = WorkspaceHolders(files, .anything)
+            writers = WorkspaceHolders(files, .writing, kin: kin(), unsuspected: ancestors, tables)
+            users = WorkspaceHolders(files, .anything, tables)
         }
+        writers?.begin()
         spared = ancestors.union(servers.servers(of: files))
     }
 

@@ -190,7 +190,7 @@ final class SandboxAgent: FrozenAgent {
         let before = tree
         tree = present
         guard let before, before != present, let files = lookout.files else { return [] }
-        let standing = WorkspaceHolders.standing(in: before, of: files, among: thawed)
+        let standing = WorkspaceHolders.standing(in: before, of: files, among: thawed, lookout.tables)
         pendingSwitch = Switch(oldTree: before, standing: standing)
         logger.info(
             "current has moved", [.path: LogValue(before), .count: .integer(Int64(standing.count))])
