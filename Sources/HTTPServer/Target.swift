@@ -18,10 +18,10 @@ struct Target {
             return
         }
         let origin = try Self.originForm(text)
-        let parts = origin.utf8.split(separator: UInt8(ascii: "?"), maxSplits: 1, omittingEmptySubsequences: false)
-            .map(Substring.init)
+        let question = origin.utf8.firstIndex(of: UInt8(ascii: "?"))
+        let path = origin.utf8[..<(question ?? origin.endIndex)]
         var segments: [String] = []
-        for raw in parts[0].utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+        for raw in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
             guard let segment = percentDecoded(raw), !segment.utf8.contains(UInt8(ascii: "/")) else {
                 throw .badRequest(
                     "the path is not properly percent-encoded UTF-8, or encodes a slash or control character")
@@ -29,7 +29,7 @@ struct Target {
             segments.append(segment)
         }
         self.segments = segments
-        query = parts.count == 2 ? try Query(encoded: parts[1]) : Query()
+        query = if let question { try Query(encoded: origin[question...].dropFirst()) } else { Query() }
     }
 
     var path: String { isAsterisk ? "*" : "/" + segments.joined(separator: "/") }
@@ -66,12 +66,14 @@ package struct Query: Sendable {
     package subscript(name: String) -> String? { items.first { $0.name == name }?.value }
 
     private static func decoded(_ text: Substring) -> String? {
-        percentDecoded(text.utf8.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 })
+        percentDecoded(text.replacing("+", with: "%20").utf8)
     }
 }
 
 /// Nil for a broken escape, invalid UTF-8 and control characters.
-private func percentDecoded(_ text: some Collection<UInt8>) -> String? {
+private func percentDecoded(_ text: Substring.UTF8View) -> String? {
+    // Almost always, and visible ASCII then.
+    if !text.contains(UInt8(ascii: "%")) { return String(Substring(text)) }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.count)
     var rest = text[...]

@@ -1,44 +1,5 @@
 import RuntimeCore
 
-/// A caller who waits for a connection.
-struct PoolWaiter {
-    enum Work {
-        /// Has the connection for itself.
-        case alone(@Sendable (isolated PostgresConnection, Cancellation) -> LoanEnd)
-        /// Goes out together with those of its kind that wait behind it.
-        case shared(SharedStatement)
-    }
-
-    let id: UInt64
-    let deadline: MonotonicTime
-    let work: Work
-    let refuse: @Sendable (any Error) -> Void
-
-    /// Nil where it has its connection for itself.
-    fileprivate var kind: SharedStatement.Kind? {
-        if case .shared(let statement) = work { statement.kind } else { nil }
-    }
-}
-
-/// A statement that may share a round trip, and then a transaction, with others.
-struct SharedStatement: Sendable {
-    enum Kind: CaseIterable { case read, write }
-
-    let kind: Kind
-    let query: Query
-    /// Statements of one transaction run in this order.
-    let order: String
-    /// Nil says that the connection turned out to be dead.
-    let end: @Sendable (Result<[Row]?, any Error>) -> Void
-}
-
-/// What is to be done once a connection's borrowers have done their work.
-struct LoanEnd: Sendable {
-    let isReusable: Bool
-    /// Hands the results over.
-    let tell: @Sendable () -> Void
-}
-
 /// The bookkeeping of a pool, without I/O: each change answers what has to be done then.
 struct PoolState {
     enum Effect {
@@ -51,12 +12,6 @@ struct PoolState {
         case watchWaiters
     }
 
-    /// Round trips of a kind at a time. A statement that waits for one of them to end goes out with all that came meanwhile; sent at
-    /// once, on a connection of its own, it would cost more than it gains.
-    private static let mostTrips = 2
-    /// How many share a round trip at most: their answers wait for each other.
-    private static let mostShared = 16
-
     private let size: Int
     private let maximumWaiters: Int
     /// The last one returned is lent first: what is not needed stays cold.
@@ -64,9 +19,7 @@ struct PoolState {
     /// Connections that exist, idle or lent.
     private var connected = 0
     private var opening = 0
-    private var waiters: [PoolWaiter] = []
-    /// Shared round trips that are under way.
-    private var trips = Dictionary(uniqueKeysWithValues: SharedStatement.Kind.allCases.map { ($0, 0) })
+    private var lines = PoolLine.Kind.allCases.map(PoolLine.init)
     /// Waiters cancelled before they could queue up.
     private var canceled: Set<UInt64> = []
     /// What interrupts the present borrowers.
@@ -97,18 +50,20 @@ struct PoolState {
     mutating func request(_ waiter: PoolWaiter, at now: MonotonicTime) -> [Effect] {
         if canceled.remove(waiter.id) != nil { return [.refuse(Link.canceled, waiter)] }
         if isClosed { return [.refuse(PostgresError(.closed, "the pool is shut down"), waiter)] }
-        if mayRun(waiter), let connection = idle.popLast() { return [hand(connection, to: [waiter])] }
         if let failure, connected == 0, opening == 0, now < failure.nextAttempt {
             return [.refuse(failure.error, waiter)]
         }
-        if waiters.count >= maximumWaiters {
+        if lines.reduce(0, { $0 + $1.waiters.count }) >= maximumWaiters {
             return [.refuse(PostgresError(.poolExhausted, "too many wait for a connection"), waiter)]
         }
-        waiters.append(waiter)
-        var effects = openIfNeeded(at: now)
-        if !isWatched {
-            isWatched = true
-            effects.append(.watchWaiters)
+        lines[waiter.kind.rawValue].waiters.append(waiter)
+        var effects = handIdle(at: now)
+        if effects.isEmpty {
+            effects = openIfNeeded(at: now)
+            if !isWatched {
+                isWatched = true
+                effects.append(.watchWaiters)
+            }
         }
         return effects
     }
@@ -120,11 +75,13 @@ struct PoolState {
             if !running.values.contains(where: { $0 === cancellation }) { cancellation.cancel() }
             return []
         }
-        guard let index = waiters.firstIndex(where: { $0.id == id }) else {
-            canceled.insert(id)
-            return []
+        for line in lines.indices {
+            if let index = lines[line].waiters.firstIndex(where: { $0.id == id }) {
+                return [.refuse(Link.canceled, lines[line].waiters.remove(at: index))]
+            }
         }
-        return [.refuse(Link.canceled, waiters.remove(at: index))]
+        canceled.insert(id)
+        return []
     }
 
     /// A cancellation that came too late leaves its mark behind.
@@ -132,81 +89,70 @@ struct PoolState {
 
     mutating func end(_ borrowers: [PoolWaiter]) {
         for borrower in borrowers { running[borrower.id] = nil }
-        if let kind = borrowers[0].kind { trips[kind, default: 0] -= 1 }
+        lines[borrowers[0].kind.rawValue].end()
     }
 
-    private mutating func hand(_ connection: PooledConnection, to borrowers: [PoolWaiter]) -> Effect {
-        for borrower in borrowers { running[borrower.id] = connection.cancellation }
-        if let kind = borrowers[0].kind { trips[kind, default: 0] += 1 }
-        return .hand(connection, borrowers)
-    }
-
-    private func mayRun(_ waiter: PoolWaiter) -> Bool { waiter.kind.map { freeTrips($0) > 0 } ?? true }
-
-    private func freeTrips(_ kind: SharedStatement.Kind) -> Int { PoolState.mostTrips - (trips[kind] ?? 0) }
-
-    /// Hands out what is idle: to the first who may run, and to those who can share it.
-    private mutating func handIdle() -> [Effect] {
+    /// Hands out what is idle, to those first who have waited longest.
+    private mutating func handIdle(at now: MonotonicTime) -> [Effect] {
         var effects: [Effect] = []
-        while let connection = idle.last, let index = waiters.firstIndex(where: mayRun) {
+        while let connection = idle.last, let line = nextLine(at: now) {
             idle.removeLast()
-            effects.append(hand(connection, to: takeWaiters(from: index)))
+            let borrowers = lines[line].begin(at: now)
+            for borrower in borrowers { running[borrower.id] = connection.cancellation }
+            effects.append(.hand(connection, borrowers))
         }
         return effects
     }
 
-    private mutating func takeWaiters(from index: Int) -> [PoolWaiter] {
-        guard let kind = waiters[index].kind else { return [waiters.remove(at: index)] }
-        var taken: [PoolWaiter] = []
-        var left: [PoolWaiter] = []
-        for waiter in waiters {
-            if waiter.kind == kind, taken.count < PoolState.mostShared {
-                taken.append(waiter)
-            } else {
-                left.append(waiter)
-            }
-        }
-        waiters = left
-        return taken
+    private func nextLine(at now: MonotonicTime) -> Int? {
+        lines.indices.filter { lines[$0].wanted(at: now) > 0 }
+            .min { lines[$0].waiters[0].id < lines[$1].waiters[0].id }
     }
 
     mutating func expireWaiters(at now: MonotonicTime) -> [Effect] {
-        let late = waiters.prefix { $0.deadline <= now }
-        waiters.removeFirst(late.count)
         let error = failure?.error ?? PostgresError(.poolExhausted, "no connection became free in time")
-        return late.map { .refuse(error, $0) }
+        return takeWaiters { $0.deadline <= now }.map { .refuse(error, $0) }
+    }
+
+    private mutating func takeWaiters(while isMeant: (PoolWaiter) -> Bool = { _ in true }) -> [PoolWaiter] {
+        lines.indices.flatMap { line in
+            let taken = lines[line].waiters.prefix(while: isMeant)
+            lines[line].waiters.removeFirst(taken.count)
+            return taken
+        }
     }
 
     /// When the first of those who wait has waited too long; nil, and no longer watched, where nobody waits.
     mutating func nextWaiterDeadline() -> MonotonicTime? {
-        isWatched = !waiters.isEmpty
-        return waiters.first?.deadline
+        let next = lines.compactMap(\.waiters.first?.deadline).min()
+        isWatched = next != nil
+        return next
     }
 
     // MARK: Connections
 
     /// Takes a connection back, or a new one in.
-    mutating func accept(_ connection: PooledConnection) -> [Effect] {
+    mutating func accept(_ connection: PooledConnection, at now: MonotonicTime) -> [Effect] {
         if isClosed {
             connected -= 1
             return []
         }
         idle.append(connection)
-        return handIdle()
+        return handIdle(at: now) + openIfNeeded(at: now)
     }
 
-    mutating func accept(opened connection: PooledConnection) -> [Effect] {
+    mutating func accept(opened connection: PooledConnection, at now: MonotonicTime) -> [Effect] {
         opening -= 1
         connected += 1
         backoff.reset()
         failure = nil
-        return accept(connection)
+        return accept(connection, at: now)
     }
 
     /// A connection broke.
     mutating func lose(at now: MonotonicTime) -> [Effect] {
         connected -= 1
-        return handIdle() + openIfNeeded(at: now)
+        return handIdle(at: now) + openIfNeeded(at: now)
     }
 
     mutating func failToOpen(_ error: PostgresError, at now: MonotonicTime) -> [Effect] {
@@ -214,8 +160,7 @@ struct PoolState {
         failure = (error, now + backoff.next())
         // Who may still get one that is lent or being made waits on.
         guard connected == 0, opening == 0 else { return [] }
-        defer { waiters = [] }
-        return waiters.map { .refuse(error, $0) }
+        return takeWaiters().map { .refuse(error, $0) }
     }
 
     /// Makes sure that there is at least one connection.
@@ -240,14 +185,11 @@ struct PoolState {
         isClosed = true
         connected -= idle.count
         idle = []
-        defer { waiters = [] }
-        return waiters.map { .refuse(PostgresError(.closed, "the pool is shut down"), $0) }
+        return takeWaiters().map { .refuse(PostgresError(.closed, "the pool is shut down"), $0) }
     }
 
     private mutating func openIfNeeded(at now: MonotonicTime) -> [Effect] {
-        let wanted = SharedStatement.Kind.allCases.reduce(waiters.count { $0.kind == nil }) { wanted, kind in
-            wanted + min(freeTrips(kind), waiters.count { $0.kind == kind })
-        }
+        let wanted = lines.reduce(0) { $0 + $1.wanted(at: now) }
         guard !isClosed, opening < wanted, connected + opening < size else { return [] }
         if let failure, now < failure.nextAttempt, connected + opening > 0 { return [] }
         opening += 1

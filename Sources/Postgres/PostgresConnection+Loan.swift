@@ -29,15 +29,21 @@ extension PostgresConnection {
         var statements: [SharedStatement] = []
         for case .shared(let statement) in sharers.map(\.work) { statements.append(statement) }
         statements.sort { $0.order < $1.order }
-        let queries = statements.map(\.query)
+        // Who asks the same at the same time gets the same answer.
+        var queries: [Query] = []
+        let positions = statements.map { statement in
+            if !statement.changes, let position = queries.firstIndex(of: statement.query) { return position }
+            queries.append(statement.query)
+            return queries.count - 1
+        }
         let (answers, isReusable): ([Result<[Row]?, any Error>], Bool) =
-            switch lend(interruptedBy: cancellation, { connection in try connection.answers(of: queries) }) {
+            switch lend(interruptedBy: cancellation, { [queries] connection in try connection.answers(of: queries) }) {
             case .stale: (queries.map { _ in .success(nil) }, false)
             case .ended(.success(let answers), let isReusable): (answers.map { $0.map { $0 } }, isReusable)
             case .ended(.failure(let error), let isReusable): (queries.map { _ in .failure(error) }, isReusable)
             }
         return LoanEnd(isReusable: isReusable) { [statements] in
-            for (statement, answer) in zip(statements, answers) { statement.end(answer) }
+            for (statement, position) in zip(statements, positions) { statement.end(answers[position]) }
         }
     }
 

@@ -88,7 +88,7 @@ package final class PostgresPool: Service {
     ///
     /// For statements that are quick and change nothing: the answers of a round trip wait for each other, and after a failure each
     /// statement of it runs again by itself. Cancelling the task interrupts it once nobody else waits for that round trip.
-    package func read(_ query: Query) async throws -> [Row] { try await share(query, .read, order: "") }
+    package func read(_ query: Query) async throws -> [Row] { try await share(query, changes: false) }
 
     /// Runs one statement that changes something and answers its rows. Where many wait, they share a round trip, a transaction and its
     /// commit.
@@ -100,14 +100,14 @@ package final class PostgresPool: Service {
     /// - Parameter order: in which the statements of one transaction run; where they could insert the same key, that key, or two
     ///   transactions would wait for each other.
     package func write(_ query: Query, order: String) async throws -> [Row] {
-        try await share(query, .write, order: order)
+        try await share(query, changes: true, order: order)
     }
 
-    private func share(_ query: Query, _ kind: SharedStatement.Kind, order: String) async throws -> [Row] {
+    private func share(_ query: Query, changes: Bool, order: String = "") async throws -> [Row] {
         while true {
             let rows: [Row]? = try await queueUp { continuation in
                 .shared(
-                    SharedStatement(kind: kind, query: query, order: order) { continuation.resume(with: $0) })
+                    SharedStatement(query: query, changes: changes, order: order) { continuation.resume(with: $0) })
             }
             if let rows { return rows }
         }
@@ -163,13 +163,13 @@ package final class PostgresPool: Service {
         if held.cancellation.isCancelled {
             do {
                 let fresh = PooledConnection(connection: held.connection, cancellation: try Cancellation())
-                perform { state in state.accept(fresh) }
+                perform { state in state.accept(fresh, at: .now) }
             } catch {
                 logger.warn("out of file descriptors, closing a connection", [.error: LogValue(error)])
                 discard(held)
             }
         } else {
-            perform { state in state.accept(held) }
+            perform { state in state.accept(held, at: .now) }
         }
     }
 
@@ -198,7 +198,7 @@ package final class PostgresPool: Service {
             try await connection.use(interruptedBy: cancellation, onConnect)
             let wasUnreachable = state.withLock { $0.isUnreachable }
             perform { state in
-                state.accept(opened: PooledConnection(connection: connection, cancellation: cancellation))
+                state.accept(opened: PooledConnection(connection: connection, cancellation: cancellation), at: .now)
             }
             if wasUnreachable { logger.info("database reachable again") }
         } catch {

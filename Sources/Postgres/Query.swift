@@ -5,7 +5,7 @@
 /// ```
 ///
 /// Fixed text that is no literal goes in as `\(unescaped: text)`, a part of a statement with its values as `\(part)`.
-package struct Query: ExpressibleByStringInterpolation, Sendable {
+package struct Query: ExpressibleByStringInterpolation, Equatable, Sendable {
     /// With `$1`, `$2`… for the values. The prepared statement is looked up by it.
     package let sql: String
     let parameters: [String?]
@@ -26,6 +26,10 @@ package struct Query: ExpressibleByStringInterpolation, Sendable {
         self.sql = sql
         self.parameters = parameters
         self.pieces = pieces
+    }
+
+    package static func == (left: Query, right: Query) -> Bool {
+        left.parameters == right.parameters && left.sql == right.sql
     }
 
     package struct StringInterpolation: StringInterpolationProtocol {

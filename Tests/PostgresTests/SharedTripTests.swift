@@ -45,6 +45,27 @@ import Testing
         #expect(trips >= 3 && trips <= 20)
     }
 
+    @Test func `those who ask the same at the same time share one answer`() async throws {
+        let pool = try await makePool(size: 1)
+        let answers = try await SharedTripTests.queueUp(30, on: pool) { _ in
+            try await pool.read("SELECT clock_timestamp()::text").first?.first(as: String.self)
+        }
+        #expect(Set(answers).count <= 15 && !answers.contains(nil))
+    }
+
+    @Test func `a read that is held up does not hold up the next ones`() async throws {
+        let pool = try await makePool(size: 4)
+        let watcher = try await makePool(size: 1)
+        let sleeper = Task { try await pool.read("SELECT pg_sleep(60) /* held up */") }
+        let sleeping: Query =
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%held up%' AND pid <> pg_backend_pid()"
+        try await eventually("the read is under way") { try await watcher.scalar(sleeping, as: Int.self) == 1 }
+        try await Task.sleep(for: .milliseconds(150))
+        #expect(try await pool.read("SELECT 1").count == 1)
+        sleeper.cancel()
+        #expect(await postgresError { _ = try await sleeper.value }?.code == .canceled)
+    }
+
     @Test func `a read that fails leaves those beside it alone`() async throws {
         let pool = try await makePool(size: 1)
         let answers = try await SharedTripTests.queueUp(30, on: pool) { number in
