@@ -4,11 +4,11 @@ import RuntimeCore
 /// The descriptors of a directory: where a walk reads, and where it writes if it does.
 struct DirectoryPair {
     var source: CInt
-    /// -1 where a walk has none.
+    /// -1 where a walk has none, or has not needed it yet.
     var target: CInt = -1
 
     func close() {
-        Glibc.close(source)
+        if source >= 0 { Glibc.close(source) }
         if target >= 0 { Glibc.close(target) }
     }
 }
@@ -19,7 +19,7 @@ struct DirectoryPair {
 /// ancestor when they are needed; so a directory counts as what its names lead to, never as a path from outside.
 final class DirectoryHandles: Sendable {
     /// Opens the directory `name` of an open one. The last argument names it for errors.
-    typealias Opening = @Sendable (DirectoryPair, UnsafePointer<CChar>, () -> String) throws -> DirectoryPair
+    typealias Opening = @Sendable (CInt, UnsafePointer<CChar>, () -> String) throws -> CInt
 
     /// A use of a slot; void once the slot has been used for another directory.
     struct Ticket {
@@ -43,22 +43,29 @@ final class DirectoryHandles: Sendable {
     private let base: DirectoryPair
     private let limit: Int
     private let opening: Opening
+    private let openingTarget: Opening?
     private let state = Monitor(State())
 
     /// - Parameters:
     ///   - base: where the root's name is looked up; not owned.
     ///   - limit: how many directories that nobody uses stay open.
-    init(base: DirectoryPair, limit: Int = 64, opening: @escaping Opening) {
+    ///   - target: opens the other one of a pair; nil where there is none.
+    init(base: DirectoryPair, limit: Int = 64, opening: @escaping Opening, target: Opening? = nil) {
         self.base = base
         self.limit = limit
         self.opening = opening
+        openingTarget = target
     }
 
     deinit { state.withLock { state in for slot in state.slots where slot.pair.source >= 0 { slot.pair.close() } } }
 
     /// Lends the directory's descriptors: they stay open until `body` returns.
-    func with<Result>(_ directory: TreeDirectory, _ body: (DirectoryPair) throws -> Result) throws -> Result {
-        let (ticket, pair) = try pin(directory)
+    ///
+    /// - Parameter whole: whether the target is needed.
+    func with<Result>(
+        _ directory: TreeDirectory, whole: Bool = true, _ body: (DirectoryPair) throws -> Result
+    ) throws -> Result {
+        let (ticket, pair) = try pin(directory, whole: whole && openingTarget != nil)
         defer { unpin(ticket) }
         return try body(pair)
     }
@@ -77,13 +84,13 @@ final class DirectoryHandles: Sendable {
         }
     }
 
-    private func pin(_ directory: TreeDirectory) throws -> (Ticket, DirectoryPair) {
+    private func pin(_ directory: TreeDirectory, whole: Bool) throws -> (Ticket, DirectoryPair) {
         var missing: [TreeDirectory] = []
         var held: (Ticket, DirectoryPair)?
         state.withLock { state in
             var next: TreeDirectory? = directory
             while let current = next {
-                if let pinned = state.pin(current.ticket) {
+                if let pinned = state.pin(current.ticket, whole: whole) {
                     held = pinned
                     return
                 }
@@ -94,20 +101,37 @@ final class DirectoryHandles: Sendable {
         while let current = missing.popLast() {
             let parent = held
             defer { if let (ticket, _) = parent { unpin(ticket) } }
-            let pair = try opening(parent?.1 ?? base, current.name) { current.path() }
-            held = state.withLock { state in
-                // Another thread may have opened it meanwhile.
-                if let pinned = state.pin(current.ticket) {
-                    pair.close()
-                    return pinned
-                }
-                let ticket = state.add(pair)
-                current.ticket = ticket
-                return (ticket, pair)
-            }
+            held = try open(current, in: parent?.1 ?? base, whole: whole)
         }
         guard let held else { preconditionFailure("a directory was pinned or opened above") }
         return held
+    }
+
+    /// Opens what is missing of a pair.
+    private func open(
+        _ directory: TreeDirectory, in parent: DirectoryPair, whole: Bool
+    ) throws -> (Ticket, DirectoryPair) {
+        let present = whole ? state.withLock { $0.pin(directory.ticket, whole: false) } : nil
+        var opened = DirectoryPair(source: -1)
+        do {
+            if present == nil { opened.source = try opening(parent.source, directory.name) { directory.path() } }
+            if whole, let openingTarget {
+                opened.target = try openingTarget(parent.target, directory.name) { directory.path() }
+            }
+        } catch {
+            opened.close()
+            if let (ticket, _) = present { unpin(ticket) }
+            throw error
+        }
+        return state.withLock { state in
+            // Another thread may have opened it meanwhile.
+            if let (ticket, _) = present ?? state.pin(directory.ticket, whole: false) {
+                return (ticket, state.complete(ticket, with: opened))
+            }
+            let ticket = state.add(opened)
+            directory.ticket = ticket
+            return (ticket, opened)
+        }
     }
 
     private func unpin(_ ticket: Ticket) {
@@ -119,8 +143,11 @@ final class DirectoryHandles: Sendable {
 }
 
 extension DirectoryHandles.State {
-    mutating func pin(_ ticket: DirectoryHandles.Ticket?) -> (DirectoryHandles.Ticket, DirectoryPair)? {
+    mutating func pin(
+        _ ticket: DirectoryHandles.Ticket?, whole: Bool
+    ) -> (DirectoryHandles.Ticket, DirectoryPair)? {
         guard let ticket, slots[ticket.slot].generation == ticket.generation else { return nil }
+        if whole, slots[ticket.slot].pair.target < 0 { return nil }
         clock += 1
         slots[ticket.slot].pins += 1
         slots[ticket.slot].lastUse = clock
@@ -140,6 +167,17 @@ extension DirectoryHandles.State {
         slots[slot].pins = 1
         slots[slot].lastUse = clock
         return DirectoryHandles.Ticket(slot: slot, generation: slots[slot].generation)
+    }
+
+    /// Takes what an open directory lacks, and closes the rest.
+    mutating func complete(_ ticket: DirectoryHandles.Ticket, with opened: DirectoryPair) -> DirectoryPair {
+        var rest = opened
+        if slots[ticket.slot].pair.target < 0 {
+            slots[ticket.slot].pair.target = opened.target
+            rest.target = -1
+        }
+        rest.close()
+        return slots[ticket.slot].pair
     }
 
     mutating func close(_ slot: Int) {

@@ -28,9 +28,9 @@ package enum SyncTree {
     /// Needs no syncfs; for FUSE.
     static func syncEachFile(in parent: CInt, _ name: String, threads: Int, cancellation: Cancellation) throws {
         let handles = DirectoryHandles(base: DirectoryPair(source: parent)) { parent, name, path in
-            let raw = retrying { wvs_openat2_beneath(parent.source, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
+            let raw = retrying { wvs_openat2_beneath(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
             guard raw >= 0 else { throw openingError(errno, path: path()) }
-            return DirectoryPair(source: raw)
+            return raw
         }
         let crew = WorkCrew<TreeDirectory>(name: "wvs-sync", width: threads) { crew in
             SyncWorker(handles: handles, crew: crew, cancellation: cancellation).run

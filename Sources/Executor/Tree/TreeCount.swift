@@ -14,9 +14,9 @@ enum TreeCount {
         cancellation: Cancellation
     ) throws -> CloneSummary {
         let handles = DirectoryHandles(base: DirectoryPair(source: parent)) { parent, name, path in
-            let raw = openSource(parent.source, name, flags: O_RDONLY | O_DIRECTORY)
+            let raw = openSource(parent, name, flags: O_RDONLY | O_DIRECTORY)
             guard raw >= 0 else { throw openingError(errno, path: path()) }
-            return DirectoryPair(source: raw)
+            return raw
         }
         let tally = Tally()
         let crew = WorkCrew<TreeDirectory>(name: "wvs-count", width: threads) { crew in

@@ -49,16 +49,16 @@ final class RemovalWalk: Sendable {
 
     /// Opens a directory to empty it; gives its owner back the permission to do so.
     @Sendable
-    func open(_ parent: DirectoryPair, _ name: UnsafePointer<CChar>, path: () -> String) throws -> DirectoryPair {
+    func open(_ parent: CInt, _ name: UnsafePointer<CChar>, path: () -> String) throws -> CInt {
         let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
-        var raw = retrying { wvs_openat2_beneath(parent.source, name, flags, 0) }
+        var raw = retrying { wvs_openat2_beneath(parent, name, flags, 0) }
         if raw < 0, errno == EACCES {
-            if parent.source != base { fchmod(parent.source, 0o700) }
-            makeAccessible(parent.source, name)
-            raw = retrying { wvs_openat2_beneath(parent.source, name, flags, 0) }
+            if parent != base { fchmod(parent, 0o700) }
+            makeAccessible(parent, name)
+            raw = retrying { wvs_openat2_beneath(parent, name, flags, 0) }
         }
         guard raw >= 0 else { throw openingError(errno, path: path()) }
-        return DirectoryPair(source: raw)
+        return raw
     }
 }
 

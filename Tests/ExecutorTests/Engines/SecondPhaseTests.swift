@@ -96,6 +96,79 @@ struct SecondPhaseTests {
         }
     }
 
+    /// What was not cloned must not count as seen, though nothing in its directory changes any more.
+    @Test("what could not be cloned at first is cloned in the second phase, in a directory that stays as it was")
+    func leftOut() async throws {
+        try await ScratchFileSystem.with(.xfs) { fileSystem in
+            let run = try CloneRun("\(fileSystem.path)/run", engine: TreeWalkEngine.reflink())
+            try run.makeDirectory("\(run.source)/folder")
+            try run.makeFiles(5, in: "\(run.source)/folder")
+            try await Self.rest()
+            let setLease: CInt = 1024  // F_SETLEASE
+            // A lease keeps whoever opens it without waiting away: EAGAIN.
+            let path = "\(run.source)/folder/file2"
+            let file = FileDescriptor(owning: try systemCall("open", path) { wvs_open(path, O_RDWR | O_CLOEXEC, 0) })
+            signal(SIGIO, SIG_IGN)
+            try systemCall("fcntl", path) { fcntl(file.raw, setLease, CInt(F_WRLCK)) }
+            let clone = try await blocking { try run.begin() }
+            #expect(clone.value.entries == 5)
+            try systemCall("fcntl", path) { fcntl(file.raw, setLease, CInt(F_UNLCK)) }
+            let summary = try await blocking { try run.finish(clone.value) }
+            #expect(try TreeComparison.differences(run.source, run.target) == [])
+            #expect(summary.renewed == 1 && summary.clone.entries == 6)
+        }
+    }
+
+    /// Long enough that what happened in its middle counts as settled at its end.
+    @Test("a name that goes while its wide directory is listed goes from the clone")
+    func goneMeanwhile() async throws {
+        try await ScratchFileSystem.with(.xfs) { fileSystem in
+            let run = try CloneRun("\(fileSystem.path)/run", engine: TreeWalkEngine.reflink(threads: 1))
+            try run.makeDirectory("\(run.source)/wide")
+            try run.makeFiles(10_000, in: "\(run.source)/wide", size: 0)
+            try await Self.rest()
+            let begun = blockingTask { try run.begin() }
+            try await eventually("some of it is cloned") { run.progress.entries > 500 }
+            for name in try Directory(path: "\(run.target)/wide").names().prefix(3) {
+                try check("unlink") { unlink("\(run.source)/wide/\(name)") }
+            }
+            let clone = try await begun.value
+            let summary = try await blocking { try run.finish(clone.value) }
+            #expect(try TreeComparison.differences(run.source, run.target) == [])
+            #expect(summary.removed == 3)
+        }
+    }
+
+    @Test("names that were exchanged or replaced are found, whatever the time of modification says")
+    func names() async throws {
+        try await ScratchFileSystem.with(.xfs) { fileSystem in
+            let run = try CloneRun("\(fileSystem.path)/run", engine: TreeWalkEngine.reflink())
+            for folder in ["exchanged", "replaced", "swapped", "swapped/one", "swapped/other"] {
+                try run.makeDirectory("\(run.source)/\(folder)")
+                try run.makeFiles(3, in: "\(run.source)/\(folder)")
+            }
+            for folder in ["exchanged", "replaced", "swapped/one"] {
+                try run.makeFile("\(run.source)/\(folder)/file0", [1, 2, 3])
+            }
+            try await Self.rest()
+            let clone = try await blocking { try run.begin() }
+            #expect(clone.value.doubtful == 0)
+            try run.keepingTime(of: "exchanged") { folder in
+                // 2: RENAME_EXCHANGE.
+                try check("renameat2") { wvs_renameat2(AT_FDCWD, "\(folder)/file0", AT_FDCWD, "\(folder)/file1", 2) }
+            }
+            try run.keepingTime(of: "replaced") { folder in
+                try check("rename") { rename("\(folder)/file0", "\(folder)/file1") }
+                try run.makeFile("\(folder)/file0", [4])
+            }
+            try run.keepingTime(of: "swapped") { folder in
+                try check("renameat2") { wvs_renameat2(AT_FDCWD, "\(folder)/one", AT_FDCWD, "\(folder)/other", 2) }
+            }
+            _ = try await blocking { try run.finish(clone.value) }
+            #expect(try TreeComparison.differences(run.source, run.target) == [])
+        }
+    }
+
     @Test("each phase stops within 100 ms of its cancellation", arguments: [1, 2])
     func cancellation(phase: Int) async throws {
         try await ScratchFileSystem.with(.xfs) { fileSystem in
@@ -151,6 +224,15 @@ private func check<Result: SignedInteger>(_ call: String, _ body: () -> Result) 
 }
 
 extension CloneRun {
+    /// Runs `body` with the path of a folder of the source, whose time of modification is put back afterwards.
+    func keepingTime(of folder: String, _ body: (String) throws -> Void) throws {
+        let path = "\(source)/\(folder)"
+        var status = stat()
+        try systemCall("stat", path) { stat(path, &status) }
+        try body(path)
+        try systemCall("utimensat", path) { utimensat(AT_FDCWD, path, [status.st_atim, status.st_mtim], 0) }
+    }
+
     /// Other content of the same size, and the time of modification put back.
     func rewriteUnseen(_ path: String) throws {
         let file = FileDescriptor(owning: try systemCall("open", path) { wvs_open(path, O_WRONLY | O_CLOEXEC, 0) })

@@ -9,6 +9,8 @@ final class CaptureSegment: @unchecked Sendable {
     static let headSize = 18
 
     let length: Int
+    /// Whether it pays to have another thread deal with it.
+    var isWorthSharing: Bool { length > 2048 }
     fileprivate let bytes: UnsafeMutableRawPointer
     /// Of directories, in their order.
     fileprivate let children: [DirectoryCapture]
@@ -22,11 +24,12 @@ final class CaptureSegment: @unchecked Sendable {
 
     deinit { bytes.deallocate() }
 
-    func forEach(_ body: (CapturedEntry) -> Void) {
+    @inline(__always)
+    func forEach(_ body: (CapturedEntry) throws -> Void) rethrows {
         var offset = 0
         while offset < length {
             let entry = CapturedEntry(segment: self, offset: offset)
-            body(entry)
+            try body(entry)
             offset = entry.end
         }
     }

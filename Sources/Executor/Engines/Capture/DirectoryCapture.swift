@@ -9,17 +9,29 @@ final class DirectoryCapture: Sendable {
         /// By the ordinal of their batch; nil where a batch was not cloned.
         var segments: [CaptureSegment?] = []
         var stamp: EntryStamp?
+        var isWhole = true
+        var isSealed = false
         var index: [CapturedName: CapturedEntry]?
         var isOpenedUp = false
     }
 
     private let state = Mutex(State())
 
-    /// Of the directory itself, taken with the attributes that its clone has; nil where it has none yet.
-    var stamp: EntryStamp? {
-        get { state.withLock { $0.stamp } }
-        set { state.withLock { $0.stamp = newValue } }
-    }
+    /// Of the directory itself, taken before it was listed and its attributes were read; nil unless its clone has all its entries
+    /// and its attributes.
+    ///
+    /// While it says the same, every name leads to where it led: a call that adds, takes or exchanges names moves the ctime of
+    /// their directory, and has it locked against being listed.
+    var stamp: EntryStamp? { state.withLock { $0.isSealed && $0.isWhole ? $0.stamp : nil } }
+
+    /// Before the directory is listed.
+    func begin(_ stamp: EntryStamp) { state.withLock { $0.stamp = stamp } }
+
+    /// An entry was listed, and is not in the clone.
+    func leaveOut() { state.withLock { $0.isWhole = false } }
+
+    /// All has been done for the directory.
+    func seal() { state.withLock { $0.isSealed = true } }
 
     var segments: [CaptureSegment?] { state.withLock { $0.segments } }
 

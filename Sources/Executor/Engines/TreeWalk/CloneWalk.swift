@@ -5,10 +5,12 @@ private import Synchronization
 
 /// One walk through a tree that clones it, or brings its clone up to date: what its threads share.
 final class CloneWalk: Sendable {
-    /// A directory to list, or part of one that another thread lists.
+    /// A directory to go through, or part of one that another thread goes through.
     enum Item: Sendable {
         case directory(CloneDirectory)
         case batch(CloneDirectory, EntryBatch)
+        /// Of a directory that need not be listed.
+        case segment(CloneDirectory, CaptureSegment)
     }
 
     let content: FileContent
@@ -40,7 +42,7 @@ final class CloneWalk: Sendable {
         self.phase = phase
         self.progress = progress
         self.cancellation = cancellation
-        handles = DirectoryHandles(base: base, opening: openPair)
+        handles = DirectoryHandles(base: base, opening: openSourceDirectory, target: openTargetDirectory)
     }
 
     var summary: CloneSummary {
@@ -54,9 +56,9 @@ final class CloneWalk: Sendable {
     func count(_ tally: CloneTally) {
         entries.add(tally.entries, ordering: .relaxed)
         bytes.add(tally.bytes, ordering: .relaxed)
-        doubtfulCount.add(tally.doubtful, ordering: .relaxed)
-        renewedCount.add(tally.renewed, ordering: .relaxed)
-        removedCount.add(tally.removed, ordering: .relaxed)
+        if tally.doubtful > 0 { doubtfulCount.add(tally.doubtful, ordering: .relaxed) }
+        if tally.renewed > 0 { renewedCount.add(tally.renewed, ordering: .relaxed) }
+        if tally.removed > 0 { removedCount.add(tally.removed, ordering: .relaxed) }
     }
 
     func run(threads: Int) throws {
@@ -83,6 +85,8 @@ struct CloneDirectory: Sendable {
     let known: DirectoryCapture?
     /// What is to be remembered of it; nil where nothing is.
     let capture: DirectoryCapture?
+    /// It is as it was before it was listed for `known`.
+    var isUnchanged = false
 
     init(_ tree: TreeDirectory, birth: Birth?, known: DirectoryCapture?, capture: DirectoryCapture?) {
         self.tree = tree
@@ -118,6 +122,12 @@ struct SecondPhase: Sendable {
     let aside: TrashFolder
     var rechecksDoubtful = true
 
+    /// Whether a directory is as it was before it was listed.
+    func isUnchanged(_ known: DirectoryCapture, _ source: CInt, path: () -> String) throws(SystemError) -> Bool {
+        guard let stamp = known.stamp else { return false }
+        return isGood(stamp, try fileStatus(of: source, path()))
+    }
+
     /// Whether the clone of an entry is good as it is.
     func isGood(_ stamp: EntryStamp, _ status: FileStatus) -> Bool {
         var stamp = stamp
@@ -141,20 +151,18 @@ func fileStatus(of descriptor: CInt, _ path: @autoclosure () -> String) throws(S
     return status
 }
 
-/// Opens a directory of the source and its clone.
 @Sendable
-private func openPair(
-    _ parent: DirectoryPair, _ name: UnsafePointer<CChar>, path: () -> String
-) throws -> DirectoryPair {
-    let source = openSource(parent.source, name, flags: O_RDONLY | O_DIRECTORY)
-    guard source >= 0 else { throw openingError(errno, path: path()) }
-    let target = retrying { wvs_openat2_beneath(parent.target, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
-    guard target >= 0 else {
-        let error = openingError(errno, path: path())
-        close(source)
-        throw error
-    }
-    return DirectoryPair(source: source, target: target)
+private func openSourceDirectory(_ parent: CInt, _ name: UnsafePointer<CChar>, path: () -> String) throws -> CInt {
+    let raw = openSource(parent, name, flags: O_RDONLY | O_DIRECTORY)
+    guard raw >= 0 else { throw openingError(errno, path: path()) }
+    return raw
+}
+
+@Sendable
+private func openTargetDirectory(_ parent: CInt, _ name: UnsafePointer<CChar>, path: () -> String) throws -> CInt {
+    let raw = retrying { wvs_openat2_beneath(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
+    guard raw >= 0 else { throw openingError(errno, path: path()) }
+    return raw
 }
 
 /// Opens an entry of the source for reading, and leaves its access time alone where that is allowed.

@@ -3,20 +3,50 @@ import RuntimeCore
 
 /// What only the second phase does: decide what is still good, and take away what is not.
 extension CloneWorker {
-    /// Whether the clone of a name is what is to be there. Two names of one file are good only together.
-    func isGood(
-        _ known: CapturedEntry, _ name: UnsafePointer<CChar>, in directory: TreeDirectory, _ pair: DirectoryPair
-    ) throws -> Bool {
-        guard known.child == nil, let second else { return false }
-        var status = stat()
-        guard retrying({ fstatat(pair.source, name, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
-            throw SystemError("fstatat", directory.path(name))
+    /// Goes through a directory whose names all lead to where they led, without listing it.
+    func check(_ known: DirectoryCapture, of directory: CloneDirectory, _ pair: DirectoryPair) throws {
+        for case let segment? in known.segments {
+            if segment.isWorthSharing, crew.isHungry {
+                directory.tree.begin()
+                crew.push(.segment(directory, segment))
+            } else {
+                try check(segment, of: directory, pair)
+            }
         }
-        guard second.isGood(known.stamp, status) else { return false }
+    }
+
+    func check(_ segment: CaptureSegment, of directory: CloneDirectory, _ pair: DirectoryPair) throws {
+        var shown = tally.entries
+        defer {
+            walk.progress.add(tally.entries - shown)
+            report()
+        }
+        try segment.forEach { entry in
+            try checkCancellation()
+            count(isMade: try !check(entry, of: directory, pair), &shown)
+            Failpoint.hit("executor.clone.entry")
+        }
+    }
+
+    /// - Returns: whether the entry was good as it is.
+    private func check(_ entry: CapturedEntry, of directory: CloneDirectory, _ pair: DirectoryPair) throws -> Bool {
+        if let child = entry.child {
+            enter(entry.name, in: directory, birth: nil, known: child)
+            return true
+        }
+        let status = try status(of: entry.name, in: directory, pair)
+        if try isGood(entry, status, in: directory) { return true }
+        try make(entry.name, EntryBatch.Kind(mode: status.st_mode), insteadOf: entry, in: directory, pair)
+        return false
+    }
+
+    /// Whether the clone of a name, which is no directory, is what is to be there. Two names of one file are good only together.
+    func isGood(_ known: CapturedEntry, _ status: FileStatus, in directory: CloneDirectory) throws -> Bool {
+        guard let second, second.isGood(known.stamp, status) else { return false }
         if status.st_nlink > 1 {
             let key = HardLinks.Key(status)
             switch walk.links.claim(key) {
-            case .first: walk.links.fulfil(key, name, in: directory, stamp: nil, isKept: true)
+            case .first: walk.links.fulfil(key, known.name, in: directory.tree, stamp: nil, isKept: true)
             case .linked(let first): return first.isKept
             }
         }
@@ -37,9 +67,11 @@ extension CloneWorker {
         defer { report() }
         for entry in known.untaken() {
             try checkCancellation()
-            try openUp(directory, pair)
-            tally.removed += 1
-            try remove(entry, of: directory, pair)
+            try withTarget(of: directory, pair) { pair in
+                try openUp(directory, pair)
+                tally.removed += 1
+                try remove(entry, of: directory, pair)
+            }
         }
     }
 

@@ -35,16 +35,21 @@ final class CloneWorker {
         do {
             switch item {
             case .directory(let directory):
-                try walk.handles.with(directory.tree) { pair in
-                    try list(directory, pair)
+                try with(directory) { pair in
+                    let directory = try go(through: directory, pair)
                     try end(directory, pair)
                 }
             case .batch(let directory, let batch):
-                try walk.handles.with(directory.tree) { pair in
+                try with(directory) { pair in
                     try clone(batch, of: directory, pair)
                     try end(directory, pair)
                 }
                 spare = batch
+            case .segment(let directory, let segment):
+                try with(directory) { pair in
+                    try check(segment, of: directory, pair)
+                    try end(directory, pair)
+                }
             }
         } catch  where isFirst && meansChanged(error) {
             // What is missing now is cloned in the second phase.
@@ -54,6 +59,35 @@ final class CloneWorker {
     func checkCancellation() throws {
         if crew.isStopping { throw CancellationError() }
         try walk.cancellation.check()
+    }
+
+    /// Lends the descriptors of a directory; that of a clone that was there before only where it is needed.
+    private func with(_ directory: CloneDirectory, _ body: (DirectoryPair) throws -> Void) throws {
+        try walk.handles.with(directory.tree, whole: directory.known == nil, body)
+    }
+
+    /// Lends them both.
+    func withTarget<Result>(
+        of directory: CloneDirectory, _ pair: DirectoryPair, _ body: (DirectoryPair) throws -> Result
+    ) throws -> Result {
+        pair.target >= 0 ? try body(pair) : try walk.handles.with(directory.tree, body)
+    }
+
+    private func go(through directory: CloneDirectory, _ pair: DirectoryPair) throws -> CloneDirectory {
+        var directory = directory
+        if let known = directory.known, let second {
+            directory.isUnchanged = try second.isUnchanged(known, pair.source) { directory.tree.path() }
+            if directory.isUnchanged {
+                try check(known, of: directory, pair)
+                return directory
+            }
+        }
+        if let capture = directory.capture, let doubt {
+            let start = DoubtRule.now()
+            capture.begin(doubt.stamp(try fileStatus(of: pair.source, directory.tree.path()), start: start))
+        }
+        try list(directory, pair)
+        return directory
     }
 
     private func list(_ directory: CloneDirectory, _ pair: DirectoryPair) throws {
@@ -90,14 +124,10 @@ final class CloneWorker {
             let known = cursor?.take(name)
             do {
                 let isMade = try clone(name, kind, known, in: directory, pair)
-                tally.entries += 1
-                // A look at an entry takes no longer than to say so.
-                if isMade || tally.entries - shown == 32 {
-                    walk.progress.add(tally.entries - shown)
-                    shown = tally.entries
-                }
+                count(isMade: isMade, &shown)
             } catch  where isFirst && meansChanged(error) {
                 // It is left to the second phase, and so is what came of its name.
+                directory.capture?.leaveOut()
             }
             Failpoint.hit("executor.clone.entry")
         }
@@ -107,60 +137,94 @@ final class CloneWorker {
         }
     }
 
+    /// One more entry is done.
+    @inline(__always)
+    func count(isMade: Bool, _ shown: inout Int) {
+        tally.entries += 1
+        // A look at an entry takes no longer than to say so.
+        if isMade || tally.entries - shown == 32 {
+            walk.progress.add(tally.entries - shown)
+            shown = tally.entries
+        }
+    }
+
     /// - Returns: false where the entry was good as it is.
     private func clone(
         _ name: UnsafePointer<CChar>, _ listed: EntryBatch.Kind, _ known: CapturedEntry?, in directory: CloneDirectory,
         _ pair: DirectoryPair
     ) throws -> Bool {
-        let kind = listed == .unknown ? try self.kind(of: name, in: directory.tree, pair) : listed
+        let kind =
+            try listed == .unknown ? EntryBatch.Kind(mode: status(of: name, in: directory, pair).st_mode) : listed
         if kind == .directory { return try enter(name, known, in: directory, pair) }
-        if let known, try isGood(known, name, in: directory.tree, pair) { return false }
-        if second != nil { tally.renewed += 1 }
-        if directory.known != nil { try makeRoom(for: name, known, in: directory, pair) }
-        let stamp =
-            try kind == .file ? cloneFile(name, in: directory.tree, pair) : cloneSpecial(name, in: directory.tree, pair)
-        if let stamp { recorder.add(name, stamp) }
+        if let known, known.child == nil, try isGood(known, status(of: name, in: directory, pair), in: directory) {
+            return false
+        }
+        try make(name, kind, insteadOf: known, in: directory, pair)
         return true
+    }
+
+    /// Makes what is no directory.
+    func make(
+        _ name: UnsafePointer<CChar>, _ kind: EntryBatch.Kind, insteadOf known: CapturedEntry?,
+        in directory: CloneDirectory, _ pair: DirectoryPair
+    ) throws {
+        try withTarget(of: directory, pair) { pair in
+            if second != nil { tally.renewed += 1 }
+            if directory.known != nil { try makeRoom(for: name, known, in: directory, pair) }
+            let stamp =
+                try kind == .file
+                ? cloneFile(name, in: directory.tree, pair) : cloneSpecial(name, in: directory.tree, pair)
+            if let stamp { recorder.add(name, stamp) }
+        }
     }
 
     private func enter(
         _ name: UnsafePointer<CChar>, _ known: CapturedEntry?, in directory: CloneDirectory, _ pair: DirectoryPair
     ) throws -> Bool {
-        let child = known?.child
-        var birth: Birth?
-        if child == nil {
+        if let child = known?.child {
+            enter(name, in: directory, birth: nil, known: child)
+            return false
+        }
+        try withTarget(of: directory, pair) { pair in
             if second != nil { tally.renewed += 1 }
             if directory.known != nil { try makeRoom(for: name, known, in: directory, pair) }
-            birth = try owner.creating {
+            let birth = try owner.creating {
                 guard retrying({ mkdirat(pair.target, name, directoryMode) }) == 0 else {
                     throw SystemError("mkdirat", directory.tree.path(name))
                 }
                 return Birth(
                     owner: owner.prove(by: name, in: pair.target), mode: modesAreExact ? directoryMode : nil)
             }
+            enter(name, in: directory, birth: birth, known: nil)
         }
+        return true
+    }
+
+    /// Leaves a directory, whose clone is there, to whoever has time.
+    func enter(
+        _ name: UnsafePointer<CChar>, in directory: CloneDirectory, birth: Birth?, known: DirectoryCapture?
+    ) {
         let capture = directory.capture == nil ? nil : DirectoryCapture()
         if let capture { recorder.add(name, directory: capture) }
         let tree = TreeDirectory(name, in: directory.tree, handles: walk.handles)
-        crew.push(.directory(CloneDirectory(tree, birth: birth, known: child, capture: capture)))
-        return child == nil
+        crew.push(.directory(CloneDirectory(tree, birth: birth, known: known, capture: capture)))
     }
 
     /// Whoever ends the last piece of a directory gives it its attributes. The root waits for the whole tree.
     private func end(_ directory: CloneDirectory, _ pair: DirectoryPair) throws {
         guard directory.tree.end() else { return }
-        if let known = directory.known { try removeUntaken(known, of: directory, pair) }
-        if directory.tree.parent == nil { return }
-        let start = DoubtRule.now()
-        let status = try fileStatus(of: pair.source, directory.tree.path())
-        if let known = directory.known, let second, !known.isOpenedUp, let stamp = known.stamp,
-            second.isGood(stamp, status)
-        {
-            return
+        if let known = directory.known {
+            if !directory.isUnchanged { try removeUntaken(known, of: directory, pair) }
+            if directory.isUnchanged, !known.isOpenedUp { return }
         }
-        try attributes.finish(directory: pair, status, directory.birth) { directory.tree.path() }
-        directoryMode = Self.modeAtWork(status)
-        directory.capture?.stamp = doubt?.stamp(status, start: start)
+        if directory.tree.parent != nil {
+            try withTarget(of: directory, pair) { pair in
+                let status = try fileStatus(of: pair.source, directory.tree.path())
+                try attributes.finish(directory: pair, status, directory.birth) { directory.tree.path() }
+                directoryMode = Self.modeAtWork(status)
+            }
+        }
+        directory.capture?.seal()
     }
 
     /// The executor needs all of it until the directory is finished; nobody else gets beyond the root until then.
@@ -171,12 +235,14 @@ final class CloneWorker {
         tally = CloneTally()
     }
 
-    private func kind(
-        of name: UnsafePointer<CChar>, in directory: TreeDirectory, _ pair: DirectoryPair
-    ) throws(SystemError) -> EntryBatch.Kind {
+    func status(
+        of name: UnsafePointer<CChar>, in directory: CloneDirectory, _ pair: DirectoryPair
+    ) throws(SystemError) -> FileStatus {
         var status = stat()
-        try systemCall("fstatat", directory.path(name)) { fstatat(pair.source, name, &status, AT_SYMLINK_NOFOLLOW) }
-        return EntryBatch.Kind(mode: status.st_mode)
+        guard retrying({ fstatat(pair.source, name, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
+            throw SystemError("fstatat", directory.tree.path(name))
+        }
+        return status
     }
 }
 
