@@ -183,7 +183,8 @@ package actor PostgresConnection {
     func renewPlans() throws(PostgresError) {
         plans.loans += 1
         let now = MonotonicTime.now
-        guard plans.loans > 200 || now - plans.since > .seconds(10) else { return }
+        // Not of what is hardly used: planning costs more than running, and somebody waits for it.
+        guard plans.loans > (now - plans.since > .seconds(10) ? 20 : 200) else { return }
         try script("DISCARD PLANS")
         plans = (now, 0)
     }

@@ -79,37 +79,43 @@ extension Tasks {
         """
     }
 
-    /// The first unfinished task of each workspace behind `wsid`, in their order; one step of an index for each.
-    private static func heads(behind wsid: String) -> Query {
-        """
-        RECURSIVE head AS (
-            (SELECT wsid, task_id FROM wvs.tasks
-             WHERE status IN ('PENDING', 'RUNNING', 'FAILED') AND wsid > \(wsid)::text
-             ORDER BY wsid, created_at, task_id LIMIT 1)
-            UNION ALL
-            SELECT next.wsid, next.task_id FROM head CROSS JOIN LATERAL (
-                SELECT n.wsid, n.task_id FROM wvs.tasks n
-                WHERE n.status IN ('PENDING', 'RUNNING', 'FAILED') AND n.wsid > head.wsid
-                ORDER BY n.wsid, n.created_at, n.task_id LIMIT 1) next
-        )
-        """
+    /// A table of a recursive query: the first unfinished task of each workspace behind `first`, in their order up to `last`; one step
+    /// of an index for each.
+    private static func heads(_ name: String, behind first: String, upTo last: String? = nil) -> Query {
+        // Left out where there is none: an OR would not stop the last step at the bound.
+        let bound: Query = last.map { "AND n.wsid <= \($0)::text" } ?? ""
+        return """
+            \(unescaped: name) AS (
+                (SELECT n.wsid, n.task_id FROM wvs.tasks n
+                 WHERE n.status IN ('PENDING', 'RUNNING', 'FAILED') AND n.wsid > \(first)::text \(bound)
+                 ORDER BY n.wsid, n.created_at, n.task_id LIMIT 1)
+                UNION ALL
+                SELECT next.wsid, next.task_id FROM \(unescaped: name) CROSS JOIN LATERAL (
+                    SELECT n.wsid, n.task_id FROM wvs.tasks n
+                    WHERE n.status IN ('PENDING', 'RUNNING', 'FAILED') AND n.wsid > \(unescaped: name).wsid \(bound)
+                    ORDER BY n.wsid, n.created_at, n.task_id LIMIT 1) next
+            )
+            """
     }
 
-    /// Locks tasks besides `taken` and their workspaces, one workspace after the other, each in its turn.
-    static func candidates(limit: Int, besides taken: [String], behind wsid: String, upTo last: String?) -> Query {
+    /// Locks tasks besides `taken` and their workspaces, one workspace after the other: those behind `wsid` first, then those up to it.
+    static func candidates(limit: Int, besides taken: [String], behind wsid: String) -> Query {
         """
-        WITH \(heads(behind: wsid))
-        SELECT t.task_id, t.wsid FROM head JOIN wvs.tasks t ON t.task_id = head.task_id
-        JOIN wvs.workspaces w ON w.wsid = t.wsid
-        WHERE \(unescaped: isDue) AND \(unescaped: runsAlone)
-          AND (\(last)::text IS NULL OR t.wsid <= \(last)::text) AND t.task_id <> ALL(\(taken)::text[])
-        LIMIT \(unescaped: String(limit)) \(unescaped: lock)
+        WITH RECURSIVE \(heads("behind", behind: wsid)), \(heads("before", behind: "", upTo: wsid))
+        SELECT locked.* FROM (SELECT * FROM behind UNION ALL SELECT * FROM before) head
+        -- One by one, and only until there are enough.
+        CROSS JOIN LATERAL (
+            SELECT t.task_id, t.wsid FROM wvs.tasks t JOIN wvs.workspaces w ON w.wsid = t.wsid
+            WHERE t.task_id = head.task_id AND \(unescaped: isDue) AND \(unescaped: runsAlone)
+              AND t.task_id <> ALL(\(taken)::text[])
+            \(unescaped: lock)
+        ) locked LIMIT \(unescaped: String(limit))
         """
     }
 
     /// Whether a task could be claimed if nobody held a lock.
     static let isAnyRunnable: Query = """
-        WITH \(heads(behind: ""))
+        WITH RECURSIVE \(heads("head", behind: ""))
         SELECT EXISTS (
             SELECT FROM head JOIN wvs.tasks t ON t.task_id = head.task_id
             WHERE \(unescaped: isDue) AND \(unescaped: runsAlone))
@@ -161,20 +167,14 @@ extension Tasks {
         return oldest + others
     }
 
-    /// To the last workspace, and once around.
+    /// Once around, from where the last claim ended.
     private static func lockByTurn(
         limit: Int, besides taken: [String], turn: inout ClaimTurn, on connection: isolated PostgresConnection
     ) throws(PostgresError) -> [String] {
         var tasks: [String] = []
-        let start = turn.wsid
-        for (first, last) in [(start, String?.none), ("", start)] where tasks.count < limit && last != "" {
-            // A lock of one's own would not be skipped.
-            let found = try connection.query(
-                candidates(limit: limit - tasks.count, besides: taken + tasks, behind: first, upTo: last))
-            for row in found {
-                turn.wsid = try row.value("wsid")
-                tasks.append(try row.value("task_id"))
-            }
+        for row in try connection.query(candidates(limit: limit, besides: taken, behind: turn.wsid)) {
+            turn.wsid = try row.value("wsid")
+            tasks.append(try row.value("task_id"))
         }
         return tasks
     }

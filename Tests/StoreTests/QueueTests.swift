@@ -80,7 +80,7 @@ import Testing
                 """)
             try await fixture.pool.execute("ANALYZE wvs.tasks")
             for query in [
-                Tasks.candidates(limit: 8), Tasks.candidates(limit: 8, besides: ["t-1"], behind: "", upTo: nil),
+                Tasks.candidates(limit: 8), Tasks.candidates(limit: 8, besides: ["t-1"], behind: "ws-5"),
                 Tasks.isAnyRunnable,
             ] {
                 let plan = try await fixture.plan(query, "ANALYZE, COSTS OFF, TIMING OFF")
