@@ -129,9 +129,10 @@ extension Integration {
             }
         }
 
-        /// Before anything is cloned again under the freeze; or in one phase, after a part of each attempt's 70 entries.
+        /// Before anything is cloned again under the freeze; or in one phase, after a part of each attempt's 70 entries, whether the
+        /// one before stopped at once or went on to its end.
         @Test(arguments: [
-            ("executor.snapshot.after_quiesce", [1, 2, 3], 2), ("executor.clone.entry", [20, 90, 160], 1),
+            ("executor.snapshot.after_quiesce", [1, 2, 3], 2), ("executor.clone.entry", [20, 80, 145], 1),
         ])
         func aLeaseThatLapsesInTheMiddleOfACloneVoidsItEveryTime(
             _ point: String, passages: [Int], phases: Int
