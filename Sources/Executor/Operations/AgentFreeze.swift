@@ -36,7 +36,7 @@ struct AgentFreeze {
     ///   stopped past the lease.
     /// - Returns: nil where the sidecars' answers could not be had.
     func switching(to target: String, _ commit: (Freeze) throws -> Void) throws -> Quiesce.Receipt? {
-        let freeze = try begin()
+        let freeze = try begin(expectCurrent: target)
         try releasing(freeze) { try commit(freeze) }
         Failpoint.hit("executor.set.after_switch")
         attempt.progress.enter(.releasing)
@@ -74,13 +74,14 @@ struct AgentFreeze {
             logger: attempt.logger)
     }
 
-    private func begin() throws -> Freeze {
+    private func begin(expectCurrent: String? = nil) throws -> Freeze {
         attempt.progress.enter(.quiescing)
         let settings = context.settings
         let start = MonotonicTime.now
         do {
             let freeze = try coordinator.freeze(
                 epoch: attempt.fence, taskID: attempt.taskID, requestID: attempt.requestID,
+                expectCurrent: expectCurrent,
                 lease: settings.freezeLease, timeout: settings.quiesceTimeout, cancellation: attempt.cancellation)
             context.metrics.quiesceWait.observe(MonotonicTime.now - start)
             attempt.progress.setFrozen(true)

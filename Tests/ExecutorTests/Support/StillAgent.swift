@@ -47,7 +47,7 @@ final class StillAgent: FrozenAgent, @unchecked Sendable {
         return FreezeReport(method: method, processes: 1, threads: 2)
     }
 
-    func flush(deadline: MonotonicTime, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
+    func flush(deadline: MonotonicTime, forSwitch: Bool, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
         FlushReport(flushedFiles: 3, openFiles: OpenFiles(complete: true, files: []))
     }
 

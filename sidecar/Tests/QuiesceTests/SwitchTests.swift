@@ -11,7 +11,7 @@ import Testing
 
     @Test func `an agent is thawed only once it sees the new current`() throws {
         let sidecar = try SidecarThread(executor.scratch)
-        let freeze = try executor.freeze()
+        let freeze = try executor.freeze(expectCurrent: "live/new")
         let agent = sidecar.agent
         let wasFrozen = Mutex(false)
         let executor = executor
@@ -25,6 +25,16 @@ import Testing
         #expect(wasFrozen.withLock { $0 })
         #expect(!agent.isFrozen)
         #expect(receipt.isHeld)
+        #expect(agent.state.withLock { $0.isForSwitch } == true)
+    }
+
+    @Test func `nothing may be read under a freeze that was asked for a switch`() throws {
+        let sidecar = try SidecarThread(executor.scratch)
+        let freeze = try executor.freeze(expectCurrent: "live/new")
+        #expect(executor.breach(freeze) == "\(sidecar.id): requested for a switch, and released without one")
+        let other = try executor.freeze(epoch: 2)
+        #expect(sidecar.agent.state.withLock { $0.isForSwitch } == false)
+        #expect(try executor.resume(other).isHeld)
     }
 
     @Test func `a link that is never seen holds the agent no longer than its lease, and the receipt says so`() throws {

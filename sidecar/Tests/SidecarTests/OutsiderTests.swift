@@ -105,6 +105,24 @@ import Testing
         withExtendedLifetime((sandbox, others)) {}
     }
 
+    @Test("A writer is seen before a switch too, and an agent's process that is born meanwhile is none")
+    func switches() async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(
+            workspace,
+            "echo > ready; for i in 1 2 3 4; do while :; do (exec 3>> file; sleep 0.002); done & done; wait")
+        #expect(await eventually { workspace.size("ready") > 0 })
+        for number in 0..<10 {
+            let receipt = try workspace.switchTree(to: "tree-\(number)")
+            #expect(receipt.consistency == .quiesced, "\(sandbox.sidecar.tail)")
+        }
+        let stranger = try Stranger(
+            in: workspace.mount, "exec 3>> \(workspace.live)/other; echo > \(workspace.mount)/ready; sleep 1000")
+        #expect(await eventually { access("\(workspace.mount)/ready", F_OK) == 0 })
+        #expect(try workspace.switchTree(to: "last").consistency == .bestEffort)
+        withExtendedLifetime((sandbox, stranger)) {}
+    }
+
     @Test("An agent's process that has left its cgroup is missed")
     func escapes() async throws {
         let workspace = try TestWorkspace()

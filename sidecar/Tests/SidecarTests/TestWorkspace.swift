@@ -57,11 +57,16 @@ final class TestWorkspace: Sendable {
         return try freeze(in: folder.raw, timeout: timeout)
     }
 
-    func freeze(lease: Duration = .seconds(10), timeout: Duration = .seconds(10)) throws -> Freeze {
-        try freeze(in: control, lease: lease, timeout: timeout)
+    /// - Parameter expectCurrent: for a switch.
+    func freeze(
+        expectCurrent: String? = nil, lease: Duration = .seconds(10), timeout: Duration = .seconds(10)
+    ) throws -> Freeze {
+        try freeze(in: control, expectCurrent: expectCurrent, lease: lease, timeout: timeout)
     }
 
-    private func freeze(in control: CInt, lease: Duration = .seconds(10), timeout: Duration) throws -> Freeze {
+    private func freeze(
+        in control: CInt, expectCurrent: String? = nil, lease: Duration = .seconds(10), timeout: Duration
+    ) throws -> Freeze {
         let epoch = epoch.withLock { epoch in
             epoch += 1
             return epoch
@@ -69,7 +74,8 @@ final class TestWorkspace: Sendable {
         return try FreezeCoordinator(
             controlDirectory: control, executorID: "test", logger: Logger(level: .error)
         ).freeze(
-            epoch: epoch, taskID: "task-\(epoch)", lease: lease, timeout: timeout, cancellation: try Cancellation())
+            epoch: epoch, taskID: "task-\(epoch)", expectCurrent: expectCurrent, lease: lease, timeout: timeout,
+            cancellation: try Cancellation())
     }
 
     /// Whether there is such an entry in the live tree.
@@ -80,7 +86,7 @@ final class TestWorkspace: Sendable {
         let tree = "\(path)/live/\(name)"
         try systemCall("mkdir", tree) { mkdir(tree, 0o777) }
         chmod(tree, 0o777)
-        let freeze = try freeze()
+        let freeze = try freeze(expectCurrent: "live/\(name)")
         let link = "\(path)/.current"
         try systemCall("symlink", link) { symlink("live/\(name)", link) }
         try systemCall("rename", link) { rename(link, "\(path)/current") }

@@ -43,10 +43,14 @@ package final class WorkspaceHolders {
 
     /// The first holder; who was seen before who is only suspected.
     ///
-    /// - Parameter known: left out without a look.
-    package func first(except known: Set<ProcessID> = []) throws(FreezerError) -> Holder? {
+    /// - Parameters:
+    ///   - known: left out without a look.
+    ///   - isKnown: asked about those that hold something.
+    package func first(except known: Set<ProcessID> = [], unless isKnown: (ProcessID) -> Bool = { _ in false })
+        throws(FreezerError) -> Holder?
+    {
         let holders = try explained(.notFrozen, "the processes cannot be listed") { () throws(SystemError) in
-            try all(except: known)
+            try all(except: known).filter { !isKnown($0.process) }
         }
         return holders.first(where: \.isCertain) ?? holders.first
     }

@@ -26,6 +26,8 @@ struct CoordinatorMachine {
         let lease: Duration
         let policy: FreezePolicy
         let isOnNetwork: Bool
+        /// Set where nothing will be read: what `current` will point at.
+        var expectCurrent: String?
     }
 
     enum Phase: Equatable {
@@ -277,7 +279,7 @@ struct CoordinatorMachine {
         ControlDocument(
             epoch: request.epoch, taskID: request.taskID, requestID: request.requestID,
             leaseMilliseconds: request.lease.wholeMilliseconds,
-            executor: request.executor, expects: expects)
+            executor: request.executor, expects: expects, expectCurrent: request.expectCurrent)
     }
 
     private mutating func moveLease(in document: inout ControlDocument, now: MonotonicTime) {

@@ -41,19 +41,21 @@ package struct FreezeCoordinator {
     /// - Parameters:
     ///   - epoch: the task's fence; each is good for one freeze.
     ///   - requestID: for the sidecars' logs; cut to 64 bytes.
+    ///   - expectCurrent: for set_current: what `current` will point at. Nothing may be read under such a freeze, and `resume` has to
+    ///     be called with the same.
     ///   - lease: how long an agent stays frozen after the executor's last sign of life; at most 60 s.
     ///   - timeout: for all acknowledgements together. When it passes the agents are released and `timeout` is thrown; also
     ///     before, where a sidecar has died or said that it can not.
     ///   - cancellation: of the caller's work; cancelled from here where the freeze is found broken meanwhile.
     package func freeze(
-        epoch: UInt64, taskID: String, requestID: String? = nil, lease: Duration, timeout: Duration,
-        cancellation: Cancellation
+        epoch: UInt64, taskID: String, requestID: String? = nil, expectCurrent: String? = nil, lease: Duration,
+        timeout: Duration, cancellation: Cancellation
     ) throws(QuiesceError) -> Freeze {
         let leases = 1...ControlDocument.maximumLeaseMilliseconds
         guard leases.contains(lease.wholeMilliseconds) else { throw .refused("a lease is 1 ms to 60 s") }
         let request = CoordinatorMachine.Request(
             epoch: epoch, taskID: taskID, requestID: requestID.map(Self.prefix), executor: executorID, lease: lease,
-            policy: policy, isOnNetwork: control.isOnNetwork)
+            policy: policy, isOnNetwork: control.isOnNetwork, expectCurrent: expectCurrent)
         let session = try input { () throws(SystemError) in
             FreezeSession(directory: try control.duplicate(), request: request, timeout: timeout, logger: logger)
         }

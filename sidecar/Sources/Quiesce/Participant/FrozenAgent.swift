@@ -58,8 +58,11 @@ package protocol FrozenAgent: AnyObject {
     /// Flushes every regular file of the workspace's file system that the frozen agent holds open for writing or maps
     /// shared and writable. One flush that fails or hangs throws, naming the file.
     ///
-    /// - Parameter stillWanted: to be called between files; false means that the freeze is off: throw.
-    func flush(deadline: MonotonicTime, stillWanted: () -> Bool) throws(AgentError) -> FlushReport
+    /// - Parameters:
+    ///   - forSwitch: nothing is read while the agent stands still, so that for writers outside the frozen set what was seen
+    ///     just before will do.
+    ///   - stillWanted: to be called between files; false means that the freeze is off: throw.
+    func flush(deadline: MonotonicTime, forSwitch: Bool, stillWanted: () -> Bool) throws(AgentError) -> FlushReport
 
     /// Thaws and disarms the guardian; again does nothing. Never waits for a lock or a write, never fails.
     func thaw()

@@ -185,7 +185,7 @@ package final class Participant {
                 let start = MonotonicTime.now
                 let report = try agent.freeze(deadline: deadline)
                 return .frozen(report, microseconds: start.elapsedMicroseconds, at: .now)
-            case .flush(let deadline): return try flush(deadline)
+            case .flush(let deadline, let isForSwitch): return try flush(deadline, isForSwitch)
             case .extend(let deadline): return .extended(agent.extendLease(until: deadline))
             case .release:
                 Failpoint.hit("sidecar.resume_seen")
@@ -206,9 +206,9 @@ package final class Participant {
         }
     }
 
-    private func flush(_ deadline: MonotonicTime) throws(AgentError) -> ParticipantMachine.Event {
+    private func flush(_ deadline: MonotonicTime, _ isForSwitch: Bool) throws(AgentError) -> ParticipantMachine.Event {
         let start = MonotonicTime.now
-        let report = try agent.flush(deadline: deadline) {
+        let report = try agent.flush(deadline: deadline, forSwitch: isForSwitch) {
             let time = MonotonicTime.now
             switch machine.handle(.read(file.read(), at: time)) {
             case .extend(let deadline): return machine.handle(.extended(agent.extendLease(until: deadline))) == .rest

@@ -11,7 +11,8 @@ struct ParticipantMachine {
         case rest
         case arm(epoch: UInt64, deadline: MonotonicTime)
         case freeze(deadline: MonotonicTime)
-        case flush(deadline: MonotonicTime)
+        /// - forSwitch: nothing will be read while the agent stands still.
+        case flush(deadline: MonotonicTime, forSwitch: Bool)
         case extend(MonotonicTime)
         /// Thaw, and see whether the agent has stood still until then.
         case release
@@ -61,6 +62,8 @@ struct ParticipantMachine {
 
     private var isFirstRead = true
     private var lease = Lease()
+    /// The request said where `current` is to move.
+    private var isForSwitch = false
     private var report: (freeze: FreezeReport, microseconds: Int64, at: Timestamp)?
 
     struct Found: Equatable {
@@ -95,7 +98,7 @@ struct ParticipantMachine {
         case .armed: return .freeze(deadline: lease.deadline)
         case .frozen(let freeze, let microseconds, let time):
             report = (freeze, microseconds, time)
-            return .flush(deadline: lease.deadline)
+            return .flush(deadline: lease.deadline, forSwitch: isForSwitch)
         case .flushed(let flush, let microseconds, let nonce, let time):
             return flushed(flush, microseconds: microseconds, nonce: nonce, at: time)
         case .failed(let failure): return fail(failure.description)
@@ -177,6 +180,7 @@ struct ParticipantMachine {
             found?.epoch != document.epoch, document.leaseMilliseconds > 0
         else { return .rest }
         epoch = document.epoch
+        isForSwitch = document.expectCurrent != nil
         acknowledgement = nil
         error = nil
         let length = Duration.milliseconds(document.leaseMilliseconds)
@@ -209,6 +213,7 @@ struct ParticipantMachine {
                     phase = .awaitingSwitch(target)
                     return .lookAtCurrent(target)
                 }
+                if isForSwitch { return fail("requested for a switch, and released without one") }
                 phase = .releasing
                 return .release
             case .running: return fail("set running by somebody else")

@@ -23,6 +23,8 @@ final class SandboxAgent: FrozenAgent {
     private let logger: Logger
     private var barrier = FlushBarrier()
     private var guardian: Guardian
+    /// Who was seen to write just before the last freeze, and did not belong to the agent.
+    private var outsiderBefore: Holder?
     private var frozen: [ProcessID] = []
     /// Everybody who is frozen is in `frozen`.
     private var isFrozenListed = true
@@ -81,9 +83,11 @@ final class SandboxAgent: FrozenAgent {
         if let pinned = try lookout.files?.pinnedMount(seenBy: members) { throw AgentError(pinned.refusal) }
         guard let writers = lookout.writers else { return }
         let known = lookout.own.union(members)
-        _ = try writers.first(except: known)
+        // The agent goes on, and bears children.
+        let isInside = { [freezer] in freezer.contains($0) || !ProcessTable.isLiving($0) }
+        outsiderBefore = try writers.first(except: known, unless: isInside)
         // Who has run during that look would have to be looked at while everybody stands still.
-        if writers.lookedAt > 0 { _ = try writers.first(except: known) }
+        if writers.lookedAt > 0 { outsiderBefore = try writers.first(except: known, unless: isInside) }
     }
 
     func extendLease(until deadline: MonotonicTime) -> Bool { guardian.extend(until: deadline) }
@@ -119,7 +123,7 @@ final class SandboxAgent: FrozenAgent {
         }
     }
 
-    func flush(deadline: MonotonicTime, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
+    func flush(deadline: MonotonicTime, forSwitch: Bool, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
         do throws(FreezerError) {
             // `armLease` came before and has set it.
             guard let files = lookout.files else { throw FreezerError(.flush, "nothing was frozen") }
@@ -136,7 +140,7 @@ final class SandboxAgent: FrozenAgent {
                 throw FreezerError(.notFrozen, "the agent did not stand still while it was flushed")
             }
             Failpoint.hit("sidecar.flushed")
-            let outsider = try outsider()
+            let outsider = try outsider(forSwitch: forSwitch)
             let held = outcome.files.map {
                 OpenFiles.File(inode: $0.identity.inode, path: $0.path, flushed: $0.isFlushed)
             }
@@ -149,10 +153,12 @@ final class SandboxAgent: FrozenAgent {
         }
     }
 
-    /// Who may write although everyone else stands still. As late as can be: this is what FROZEN says.
-    private func outsider() throws(FreezerError) -> String? {
+    /// Who may write although everyone else stands still. As late as can be: this is what FROZEN says. Where nothing is read
+    /// meanwhile the agent need not wait for that.
+    private func outsider(forSwitch: Bool) throws(FreezerError) -> String? {
         if ProcessTable.hidesOthers { return "processes of other users are hidden from this sidecar" }
-        return try lookout.writers?.first(except: lookout.own.union(frozen)).map { "outside the frozen set, \($0)" }
+        let found = forSwitch ? outsiderBefore : try lookout.writers?.first(except: lookout.own.union(frozen))
+        return found.map { "outside the frozen set, \($0)" }
     }
 
     func thaw() { _ = letRun() }

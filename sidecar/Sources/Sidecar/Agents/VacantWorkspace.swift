@@ -41,7 +41,7 @@ final class VacantWorkspace: FrozenAgent {
         return FreezeReport(method: .none, processes: 0, threads: 0, doubt: "nobody was seen in the workspace")
     }
 
-    func flush(deadline: MonotonicTime, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
+    func flush(deadline: MonotonicTime, forSwitch: Bool, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
         // Incomplete: what another container holds open is not seen from here.
         FlushReport(flushedFiles: 0, openFiles: OpenFiles(complete: false, files: []))
     }

@@ -14,13 +14,15 @@ struct Executor {
     }
 
     func freeze(
-        epoch: UInt64 = 1, lease: Duration = .seconds(10), timeout: Duration = .seconds(20),
-        policy: FreezePolicy = FreezePolicy()
+        epoch: UInt64 = 1, expectCurrent: String? = nil, lease: Duration = .seconds(10),
+        timeout: Duration = .seconds(20), policy: FreezePolicy = FreezePolicy()
     ) throws(QuiesceError) -> Freeze {
         try FreezeCoordinator(
             controlDirectory: scratch.descriptor, executorID: "executor-1", policy: policy,
             logger: Logger(level: .error)
-        ).freeze(epoch: epoch, taskID: "task-\(epoch)", lease: lease, timeout: timeout, cancellation: cancellation)
+        ).freeze(
+            epoch: epoch, taskID: "task-\(epoch)", expectCurrent: expectCurrent, lease: lease, timeout: timeout,
+            cancellation: cancellation)
     }
 
     func resume(_ freeze: Freeze, expectCurrent: String? = nil) throws(QuiesceError) -> Receipt {

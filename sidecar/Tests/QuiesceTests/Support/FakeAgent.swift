@@ -10,6 +10,8 @@ final class FakeAgent: FrozenAgent, @unchecked Sendable {
         var deadline: MonotonicTime?
         var hasLapsed = false
         var freezes = 0
+        /// What `flush` was told last.
+        var isForSwitch: Bool?
         var thaws = 0
         var current: String?
         var flushFailure: String?
@@ -52,7 +54,8 @@ final class FakeAgent: FrozenAgent, @unchecked Sendable {
         return FreezeReport(method: method, processes: 3, threads: 7)
     }
 
-    func flush(deadline: MonotonicTime, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
+    func flush(deadline: MonotonicTime, forSwitch: Bool, stillWanted: () -> Bool) throws(AgentError) -> FlushReport {
+        state.withLock { $0.isForSwitch = forSwitch }
         while !state.withLock({ $0.flushesUntil })() {
             guard stillWanted() else { throw AgentError("the flush was called off") }
         }
