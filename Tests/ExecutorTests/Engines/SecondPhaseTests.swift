@@ -139,6 +139,26 @@ struct SecondPhaseTests {
         }
     }
 
+    @Test("directories stay open between the phases as far as descriptors allow, and not after them")
+    func keptDescriptors() async throws {
+        try await ScratchFileSystem.with(.xfs) { fileSystem in
+            let run = try CloneRun("\(fileSystem.path)/run", engine: TreeWalkEngine.reflink())
+            for index in 0..<50 {
+                try run.makeDirectory("\(run.source)/\(index)")
+                try run.makeFiles(2, in: "\(run.source)/\(index)")
+            }
+            try await Self.rest()
+            var clone: Begun? = try await blocking { try run.begin() }
+            // The root twice: whoever clones has it open, too.
+            #expect(try run.openBelowSource() == 52)
+            if let clone { _ = try await blocking { try run.finish(clone.value) } }
+            clone = nil
+            #expect(try run.openBelowSource() == 0)
+            #expect(try TreeComparison.differences(run.source, run.target) == [])
+            #expect(KeptDescriptor(of: run.directory.raw, limit: 0) == nil)
+        }
+    }
+
     @Test("names that were exchanged or replaced are found, whatever the time of modification says")
     func names() async throws {
         try await ScratchFileSystem.with(.xfs) { fileSystem in
@@ -224,6 +244,15 @@ private func check<Result: SignedInteger>(_ call: String, _ body: () -> Result) 
 }
 
 extension CloneRun {
+    /// How many descriptors of this process are of the source or of what is below it.
+    func openBelowSource() throws -> Int {
+        try Directory(path: "/proc/self/fd").names().count { name in
+            var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let length = readlink("/proc/self/fd/\(name)", &buffer, buffer.count)
+            return length > 0 && buffer[..<length].starts(with: source.utf8CString.dropLast())
+        }
+    }
+
     /// Runs `body` with the path of a folder of the source, whose time of modification is put back afterwards.
     func keepingTime(of folder: String, _ body: (String) throws -> Void) throws {
         let path = "\(source)/\(folder)"

@@ -11,18 +11,32 @@ final class DirectoryCapture: Sendable {
         var stamp: EntryStamp?
         var isWhole = true
         var isSealed = false
+        var kept: KeptDescriptor?
         var index: [CapturedName: CapturedEntry]?
         var isOpenedUp = false
     }
 
     private let state = Mutex(State())
 
-    /// Of the directory itself, taken before it was listed and its attributes were read; nil unless its clone has all its entries
-    /// and its attributes.
+    /// What shows that a directory is as it was, and what there is in it then.
+    struct Proof {
+        let stamp: EntryStamp
+        let segments: [CaptureSegment?]
+        /// Of the directory; to be listed no more. Nil where there were too many.
+        let kept: KeptDescriptor?
+    }
+
+    /// With the stamp of the directory itself, taken before it was listed and its attributes were read; nil unless its clone has
+    /// all its entries and its attributes.
     ///
-    /// While it says the same, every name leads to where it led: a call that adds, takes or exchanges names moves the ctime of
+    /// While the stamp says the same, every name leads to where it led: a call that adds, takes or exchanges names moves the ctime of
     /// their directory, and has it locked against being listed.
-    var stamp: EntryStamp? { state.withLock { $0.isSealed && $0.isWhole ? $0.stamp : nil } }
+    var proof: Proof? {
+        state.withLock { state in
+            guard state.isSealed, state.isWhole, let stamp = state.stamp else { return nil }
+            return Proof(stamp: stamp, segments: state.segments, kept: state.kept)
+        }
+    }
 
     /// Before the directory is listed.
     func begin(_ stamp: EntryStamp) { state.withLock { $0.stamp = stamp } }
@@ -31,7 +45,14 @@ final class DirectoryCapture: Sendable {
     func leaveOut() { state.withLock { $0.isWhole = false } }
 
     /// All has been done for the directory.
-    func seal() { state.withLock { $0.isSealed = true } }
+    ///
+    /// - Parameter source: it.
+    func seal(_ source: CInt) {
+        state.withLock { state in
+            state.isSealed = true
+            if state.isWhole, let stamp = state.stamp, !stamp.isDoubtful { state.kept = KeptDescriptor(of: source) }
+        }
+    }
 
     var segments: [CaptureSegment?] { state.withLock { $0.segments } }
 

@@ -10,7 +10,7 @@ final class CloneWalk: Sendable {
         case directory(CloneDirectory)
         case batch(CloneDirectory, EntryBatch)
         /// Of a directory that need not be listed.
-        case segment(CloneDirectory, CaptureSegment)
+        case segment(CloneDirectory, CaptureSegment, KeptDescriptor?)
     }
 
     let content: FileContent
@@ -65,8 +65,9 @@ final class CloneWalk: Sendable {
         let crew = WorkCrew<Item>(name: "wvs-clone", width: threads) { crew in
             CloneWorker(walk: self, crew: crew).run
         }
-        let root = CloneDirectory(
+        var root = CloneDirectory(
             TreeDirectory(".", in: nil, handles: handles), birth: nil, known: phase.known, capture: phase.capture)
+        root.isNamed = true
         try crew.run(.directory(root))
         // Only now may anybody else enter the tree.
         if phase.isLast {
@@ -85,6 +86,8 @@ struct CloneDirectory: Sendable {
     let known: DirectoryCapture?
     /// What is to be remembered of it; nil where nothing is.
     let capture: DirectoryCapture?
+    /// Its name leads to where it led when `known` was made.
+    var isNamed = false
     /// It is as it was before it was listed for `known`.
     var isUnchanged = false
 
@@ -121,12 +124,6 @@ struct SecondPhase: Sendable {
     let openFiles: Set<UInt64>
     let aside: TrashFolder
     var rechecksDoubtful = true
-
-    /// Whether a directory is as it was before it was listed.
-    func isUnchanged(_ known: DirectoryCapture, _ source: CInt, path: () -> String) throws(SystemError) -> Bool {
-        guard let stamp = known.stamp else { return false }
-        return isGood(stamp, try fileStatus(of: source, path()))
-    }
 
     /// Whether the clone of an entry is good as it is.
     func isGood(_ stamp: EntryStamp, _ status: FileStatus) -> Bool {

@@ -4,14 +4,28 @@ import RuntimeCore
 /// What only the second phase does: decide what is still good, and take away what is not.
 extension CloneWorker {
     /// Goes through a directory whose names all lead to where they led, without listing it.
-    func check(_ known: DirectoryCapture, of directory: CloneDirectory, _ pair: DirectoryPair) throws {
-        for case let segment? in known.segments {
-            if segment.isWorthSharing, crew.isHungry {
-                directory.tree.begin()
-                crew.push(.segment(directory, segment))
-            } else {
-                try check(segment, of: directory, pair)
+    ///
+    /// - Returns: whether it is such a one.
+    func check(_ directory: CloneDirectory) throws -> Bool {
+        guard let second, let proof = directory.known?.proof else { return false }
+        var directory = directory
+        // What its name leads to now may be another one.
+        let kept = directory.isNamed ? proof.kept : nil
+        return try with(directory, kept) { pair in
+            guard second.isGood(proof.stamp, try fileStatus(of: pair.source, directory.tree.path())) else {
+                return false
             }
+            directory.isUnchanged = true
+            for case let segment? in proof.segments {
+                if segment.isWorthSharing, crew.isHungry {
+                    directory.tree.begin()
+                    crew.push(.segment(directory, segment, kept))
+                } else {
+                    try check(segment, of: directory, pair)
+                }
+            }
+            try end(directory, pair)
+            return true
         }
     }
 

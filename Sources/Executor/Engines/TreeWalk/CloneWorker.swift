@@ -35,8 +35,9 @@ final class CloneWorker {
         do {
             switch item {
             case .directory(let directory):
+                if try check(directory) { return }
                 try with(directory) { pair in
-                    let directory = try go(through: directory, pair)
+                    try list(directory, pair)
                     try end(directory, pair)
                 }
             case .batch(let directory, let batch):
@@ -45,8 +46,8 @@ final class CloneWorker {
                     try end(directory, pair)
                 }
                 spare = batch
-            case .segment(let directory, let segment):
-                try with(directory) { pair in
+            case .segment(let directory, let segment, let kept):
+                try with(directory, kept) { pair in
                     try check(segment, of: directory, pair)
                     try end(directory, pair)
                 }
@@ -62,8 +63,13 @@ final class CloneWorker {
     }
 
     /// Lends the descriptors of a directory; that of a clone that was there before only where it is needed.
-    private func with(_ directory: CloneDirectory, _ body: (DirectoryPair) throws -> Void) throws {
-        try walk.handles.with(directory.tree, whole: directory.known == nil, body)
+    ///
+    /// - Parameter kept: where it is known to be open already.
+    func with<Result>(
+        _ directory: CloneDirectory, _ kept: KeptDescriptor? = nil, _ body: (DirectoryPair) throws -> Result
+    ) throws -> Result {
+        guard let kept else { return try walk.handles.with(directory.tree, whole: directory.known == nil, body) }
+        return try withExtendedLifetime(kept) { try body(DirectoryPair(source: kept.raw)) }
     }
 
     /// Lends them both.
@@ -73,24 +79,11 @@ final class CloneWorker {
         pair.target >= 0 ? try body(pair) : try walk.handles.with(directory.tree, body)
     }
 
-    private func go(through directory: CloneDirectory, _ pair: DirectoryPair) throws -> CloneDirectory {
-        var directory = directory
-        if let known = directory.known, let second {
-            directory.isUnchanged = try second.isUnchanged(known, pair.source) { directory.tree.path() }
-            if directory.isUnchanged {
-                try check(known, of: directory, pair)
-                return directory
-            }
-        }
+    private func list(_ directory: CloneDirectory, _ pair: DirectoryPair) throws {
         if let capture = directory.capture, let doubt {
             let start = DoubtRule.now()
             capture.begin(doubt.stamp(try fileStatus(of: pair.source, directory.tree.path()), start: start))
         }
-        try list(directory, pair)
-        return directory
-    }
-
-    private func list(_ directory: CloneDirectory, _ pair: DirectoryPair) throws {
         var batch = takeBatch()
         var ordinal = 0
         while try batch.fill(from: pair.source, path: directory.tree.path()) {
@@ -207,11 +200,13 @@ final class CloneWorker {
         let capture = directory.capture == nil ? nil : DirectoryCapture()
         if let capture { recorder.add(name, directory: capture) }
         let tree = TreeDirectory(name, in: directory.tree, handles: walk.handles)
-        crew.push(.directory(CloneDirectory(tree, birth: birth, known: known, capture: capture)))
+        var entered = CloneDirectory(tree, birth: birth, known: known, capture: capture)
+        entered.isNamed = directory.isUnchanged
+        crew.push(.directory(entered))
     }
 
     /// Whoever ends the last piece of a directory gives it its attributes. The root waits for the whole tree.
-    private func end(_ directory: CloneDirectory, _ pair: DirectoryPair) throws {
+    func end(_ directory: CloneDirectory, _ pair: DirectoryPair) throws {
         guard directory.tree.end() else { return }
         if let known = directory.known {
             if !directory.isUnchanged { try removeUntaken(known, of: directory, pair) }
@@ -224,7 +219,7 @@ final class CloneWorker {
                 directoryMode = Self.modeAtWork(status)
             }
         }
-        directory.capture?.seal()
+        directory.capture?.seal(pair.source)
     }
 
     /// The executor needs all of it until the directory is finished; nobody else gets beyond the root until then.
