@@ -69,8 +69,11 @@ struct CurrentSwitch: WorkspaceOperation {
         let predecessors = try folder.predecessors()
         for id in remains where !predecessors.contains(id) {
             try folder.fence.check(attempt.fence)
+            Failpoint.hit("executor.set.before_remains")
             try folder.live.moveToTrash(id)
-            try folder.live.unlink(Names.record(id))
+            // The record of the id that was asked for stays, and keeps it from being used again: who is stopped here would otherwise
+            // take the tree of a later attempt away. `LiveRetention` removes it once the task has ended.
+            if id != liveID { try folder.live.unlink(Names.record(id)) }
         }
     }
 
@@ -131,7 +134,9 @@ struct CurrentSwitch: WorkspaceOperation {
         try folder.live.sync()
         try folder.root.sync()
         if let receipt { record(receipt, in: origin, staging) }
-        LiveRetention(folder: folder, keep: context.settings.liveRetention, logger: attempt.logger).apply()
+        LiveRetention(
+            folder: folder, keep: context.settings.liveRetention, fence: attempt.fence, logger: attempt.logger
+        ).apply()
         context.trash.collect(.live(wsid: attempt.wsid))
         return result(staging.id, noop: false, receipt: receipt)
     }

@@ -7,6 +7,8 @@ struct LiveRetention {
     let folder: WorkspaceFolder
     /// Generations kept besides the current one.
     let keep: Int
+    /// Of the attempt that has just switched.
+    let fence: UInt64
     let logger: Logger
 
     /// Never fails the task that calls it: what stays is found again after the next switch.
@@ -17,8 +19,21 @@ struct LiveRetention {
                 try folder.live.moveToTrash(liveID)
                 try folder.live.unlink(Names.record(liveID))
             }
+            try removeReservedNames()
         } catch {
             logger.warn("previous live trees not removed", [.error: LogValue(error)])
+        }
+    }
+
+    /// Records whose tree an attempt of their task took away, and which kept the name from being used again. None of those tasks makes
+    /// another tree: this one has switched, and the earlier ones have ended.
+    private func removeReservedNames() throws {
+        let names = try Set(folder.live.names())
+        let chain = try Set(folder.predecessors() + [folder.currentLiveID()])
+        for id in try folder.live.liveIDs() where !names.contains(id) && !chain.contains(id) {
+            if let origin = try folder.origin(of: id), origin.fence < fence {
+                try folder.live.unlink(Names.record(id))
+            }
         }
     }
 }

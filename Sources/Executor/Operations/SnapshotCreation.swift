@@ -34,12 +34,9 @@ struct SnapshotCreation: WorkspaceOperation {
         }
     }
 
-    /// A manifest whose attempt died just before the snapshot followed.
-    func removeRemains() throws {
-        guard try folder.snapshots.exists(Names.record(snapshotID)) else { return }
-        try folder.fence.check(attempt.fence)
-        try folder.snapshots.unlink(Names.record(snapshotID))
-    }
+    /// A manifest whose attempt died just before the snapshot followed stays. Alone it means nothing, and the next attempt replaces it;
+    /// who was stopped while he removed it by its name would remove that of a later attempt.
+    func removeRemains() {}
 
     private func build() throws -> TaskResult {
         let liveID = try folder.currentLiveID()

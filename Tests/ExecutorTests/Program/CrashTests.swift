@@ -53,7 +53,9 @@ import Testing
         try await eventually("the agent runs again") { !sidecar.agent.isFrozen }
         let settled = try await executor.settle(point.operation, fence: 4)
         #expect((settled != .notPublished) == point.isPublished, "\(settled)")
-        if !point.isPublished { #expect(try rig.published() == before) }
+        // The record of a tree that was taken away keeps its name from being used again.
+        let reserved = point.name == "executor.set.after_publish" ? ["\(Self.live).json"] : []
+        if !point.isPublished { #expect(try Set(rig.published()) == Set(before + reserved)) }
         try await eventually("nothing is left behind") { try rig.leftovers().isEmpty }
 
         let repeated = try await executor.execute(point.operation, fence: 5)

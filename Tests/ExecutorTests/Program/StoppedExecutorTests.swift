@@ -104,6 +104,49 @@ import Testing
         try await sidecar.stop()
     }
 
+    /// What an attempt left behind and what a later one makes must not have the same name.
+    @Test func whoIsStoppedOverTheRemainsOfAnAttemptTakesNothingAwayFromALaterOne() async throws {
+        let rig = try await Rig()
+        let sidecar = try await rig.makeSnapshot()
+        let dying = try await ExecutorProcess(rig.scratch, failpoint: "executor.set.after_publish:kill")
+        _ = try? await dying.execute(Self.set, fence: 3)
+        let (first, late) = try await stopped(
+            rig, at: "executor.set.before_remains", in: Self.set, fence: 4, id: "executor-1")
+        let other = try await ExecutorProcess(rig.scratch, settings: ["EXECUTOR_ID": "executor-2"])
+        #expect(try await other.settle(Self.set, fence: 5) == .notPublished)
+        guard case .result = try await other.execute(Self.set, fence: 6) else {
+            throw Unexpected(outcome: "not switched")
+        }
+        let current = try rig.scratch.directory("ws-1").readLink("current")
+        first.process.signal(SIGCONT)
+        #expect(try await late.value.failure != nil)
+        #expect(try rig.scratch.directory("ws-1").readLink("current") == current)
+        #expect(try rig.text("current/file") == "one")
+        // The answer of the attempt that switched is still to be had.
+        guard case .published = try await other.settle(Self.set, fence: 7) else {
+            throw Unexpected(outcome: "lost")
+        }
+        #expect(try !rig.names("live").contains("\(Self.live).json"))
+        for executor in [first, other] { #expect(executor.process.end() == 0) }
+        try await sidecar.stop()
+    }
+
+    @Test func aManifestWithoutItsSnapshotIsNoneAndTheNextAttemptReplacesIt() async throws {
+        let rig = try await Rig()
+        let sidecar = try await rig.makeSnapshot()
+        let dying = try await ExecutorProcess(rig.scratch, failpoint: "executor.fence.record_renamed:kill")
+        _ = try? await dying.execute(Self.create, fence: 3)
+        let executor = try await ExecutorProcess(rig.scratch)
+        #expect(try await executor.settle(Self.create, fence: 4) == .notPublished)
+        guard case .result = try await executor.execute(Self.create, fence: 5) else {
+            throw Unexpected(outcome: "not published")
+        }
+        let folder = try #require(try WorkspaceFolder(mount: rig.scratch.root(), wsid: "ws-1"))
+        #expect(try folder.manifest(of: Self.snapshot)?.fence == 5)
+        #expect(executor.process.end() == 0)
+        try await sidecar.stop()
+    }
+
     @Test func currentDoesNotMoveUnderAnAgentThatRunsAgainSinceTheLeaseLapsed() async throws {
         let rig = try await Rig()
         let sidecar = try await rig.makeSnapshot()
