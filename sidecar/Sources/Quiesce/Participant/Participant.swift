@@ -261,7 +261,10 @@ package final class Participant {
     }
 
     private func writeOpenFiles() {
-        guard let openFiles, let acknowledgement = machine.acknowledgement, acknowledgement.held == nil else { return }
+        // Under a switch nobody asks for it.
+        guard let openFiles, let acknowledgement = machine.acknowledgement, acknowledgement.held == nil,
+            !machine.isForSwitch
+        else { return }
         do {
             try OpenFilesFile(directory: control).write(
                 .init(nonce: acknowledgement.nonce, openFiles: openFiles), of: machine.id, epoch: machine.epoch)

@@ -63,7 +63,7 @@ struct ParticipantMachine {
     private var isFirstRead = true
     private var lease = Lease()
     /// The request said where `current` is to move.
-    private var isForSwitch = false
+    private(set) var isForSwitch = false
     private var report: (freeze: FreezeReport, microseconds: Int64, at: Timestamp)?
 
     struct Found: Equatable {
