@@ -47,6 +47,11 @@ int wvs_become_realtime(void) {
     return sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter);
 }
 
+int wvs_leave_realtime(void) {
+    struct sched_param parameter = {0};
+    return sched_setscheduler(0, SCHED_OTHER, &parameter);
+}
+
 int wvs_identify(int directory, const char *path, int follow, struct wvs_identity *out) {
     struct statx status;
     int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW);

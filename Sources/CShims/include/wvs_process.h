@@ -28,6 +28,8 @@ int wvs_become_subreaper(void);
 
 /// SCHED_FIFO at its lowest priority, not inherited by children.
 int wvs_become_realtime(void);
+/// The calling thread goes back to SCHED_OTHER, with the nice value that it had.
+int wvs_leave_realtime(void);
 
 struct wvs_identity {
     uint64_t device, inode;

@@ -36,6 +36,10 @@ struct AgentFreeze {
     ///   stopped past the lease.
     /// - Returns: nil where the sidecars' answers could not be had.
     func switching(to target: String, _ commit: (Freeze) throws -> Void) throws -> Quiesce.Receipt? {
+        try Urgency.during { try switched(to: target, commit) }
+    }
+
+    private func switched(to target: String, _ commit: (Freeze) throws -> Void) throws -> Quiesce.Receipt? {
         let freeze = try begin(expectCurrent: target)
         try releasing(freeze) { try commit(freeze) }
         Failpoint.hit("executor.set.after_switch")
