@@ -38,7 +38,8 @@ extension Integration {
                     #expect(report.ledgers == 5 || round < 5)
                     let acknowledgements = task.acknowledgements
                     #expect(acknowledgements.count == 1)
-                    #expect(acknowledgements.allSatisfy { $0["held"] == true && $0["consistency"] == "quiesced" })
+                    #expect(
+                        acknowledgements.allSatisfy { $0["held"] == true && $0["consistency"] == "quiesced" }, "\(task.text)")
                     windows.append(task["result"]?["receipt"]?["window_ms"]?.double ?? .infinity)
                     if round % 20 == 0 { try await tree.awaitProgress("the agent writes after snapshot \(round)") }
                 }
