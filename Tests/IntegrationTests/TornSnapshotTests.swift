@@ -39,7 +39,8 @@ extension Integration {
                     let acknowledgements = task.acknowledgements
                     #expect(acknowledgements.count == 1)
                     #expect(
-                        acknowledgements.allSatisfy { $0["held"] == true && $0["consistency"] == "quiesced" }, "\(task.text)")
+                        acknowledgements.allSatisfy { $0["held"] == true && $0["consistency"] == "quiesced" },
+                        "\(task.text) \(stack.logs)")
                     windows.append(task["result"]?["receipt"]?["window_ms"]?.double ?? .infinity)
                     if round % 20 == 0 { try await tree.awaitProgress("the agent writes after snapshot \(round)") }
                 }
