@@ -87,7 +87,7 @@ package final class WorkspaceHolders {
 
     private func departure(of process: ProcessID, _ status: ProcessTable.Status?) -> Holder.Kind? {
         guard let kin, let status, descends(from: kin, status.parent),
-            ProcessTable.status(process)?.isEnded == false
+            ProcessTable.status(process)?.isEnding == false
         else { return nil }
         return .hasLeft
     }

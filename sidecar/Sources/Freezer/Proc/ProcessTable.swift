@@ -18,9 +18,14 @@ package enum ProcessTable {
         package let startTime: UInt64
         /// It has no memory and no files of its own.
         let isKernelThread: Bool
+        /// On its way out: it runs nothing of its own any more.
+        fileprivate let isExiting: Bool
 
         /// Its descriptors and mappings are gone.
         package var isEnded: Bool { [UInt8(ascii: "Z"), UInt8(ascii: "X")].contains(state) }
+
+        /// Nobody in it does anything any more. A cgroup does not show it as a member from then on, before it is a zombie.
+        var isEnding: Bool { isEnded || isExiting && threadCount <= 1 }
 
         /// Nothing of it can run before someone continues it.
         var isStill: Bool {
@@ -179,9 +184,9 @@ extension ProcessTable.Status {
         guard let threads = number() else { return nil }
         _ = next()
         guard let start = number() else { return nil }
-        // PF_KTHREAD of the kernel's <linux/sched.h>.
+        // PF_KTHREAD and PF_EXITING of the kernel's <linux/sched.h>.
         self.init(
             parent: ProcessID(clamping: parent), state: state, threadCount: Int(clamping: threads), startTime: start,
-            isKernelThread: flags & 0x0020_0000 != 0)
+            isKernelThread: flags & 0x0020_0000 != 0, isExiting: flags & 0x0000_0004 != 0)
     }
 }
