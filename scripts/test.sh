@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 
 # The tests drive the debug programs as processes.
 swift build --build-tests
+# Now and then SwiftPM makes these for their owner and group alone; the agents of tests are other users.
+chmod a+rx .build .build/*-linux-gnu .build/*-linux-gnu/debug
 dir=$(mktemp -d "${TMPDIR:-/tmp}/wvs-test.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 
