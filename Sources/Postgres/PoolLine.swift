@@ -7,7 +7,7 @@ struct PoolLine {
     }
 
     /// How many share a round trip at most: their answers wait for each other.
-    private static let mostSharers = 16
+    private static let mostSharers = 32
     /// After how long a round trip no longer holds back those that came meanwhile: something holds it up.
     private static let patience = Duration.milliseconds(100)
 
