@@ -20,7 +20,7 @@ struct Gateway: Sendable {
         let requestID = request.offeredRequestID ?? UUIDv7.make()
         request.id = requestID
         var response = await answer(request, next)
-        response.headers["X-Request-Id"] = requestID
+        response.headers[Request.idHeader] = requestID
         metrics.activeRequests.add(-1)
 
         let duration = MonotonicTime.now - start

@@ -76,7 +76,8 @@ package enum Tasks {
     ) async throws -> TaskRecord? {
         let task: Query = """
             \(insertion(new))
-            FROM (SELECT FROM wvs.workspaces WHERE wsid = \(new.wsid) AND state = \(state) FOR SHARE SKIP LOCKED) w
+            FROM (SELECT FROM wvs.workspaces WHERE wsid = \(new.wsid) AND state = \(state)
+                  \(unescaped: RowLock.share.rawValue) SKIP LOCKED) w
             \(unlessAccepted)
             """
         return try await pool.write(insertion(task, event), order: "\(new.wsid) \(new.idempotencyKey)").first.map(

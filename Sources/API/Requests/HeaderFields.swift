@@ -15,8 +15,10 @@ extension Request {
         return key
     }
 
+    static let idHeader = "X-Request-Id"
+
     /// The client's `X-Request-Id`, if it is fit to be written everywhere: 1 to 128 visible ASCII characters.
-    var offeredRequestID: String? { headers["X-Request-Id"].flatMap { isVisible($0, atMost: 128) ? $0 : nil } }
+    var offeredRequestID: String? { headers[Request.idHeader].flatMap { isVisible($0, atMost: 128) ? $0 : nil } }
 
     /// W3C Trace Context; nil without one, or where it is malformed.
     var trace: TraceParent? {
