@@ -70,6 +70,13 @@ extension Directory {
         Set(try names().map { $0.hasSuffix(".json") ? String($0.dropLast(5)) : $0 }.filter(UUIDv7.isValid))
     }
 
+    /// The ids of records below `live` that have no tree.
+    func liveIDsWithoutTree() throws(SystemError) -> [String] {
+        let names = Set(try names())
+        return names.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }
+            .filter { UUIDv7.isValid($0) && !names.contains($0) }
+    }
+
     /// Reads a record; nil where there is none. One that cannot be read, or is not the expected one, is an error.
     func readRecord<Record: Decodable>(_ name: String, as type: Record.Type, matching isExpected: (Record) -> Bool)
         throws -> Record?

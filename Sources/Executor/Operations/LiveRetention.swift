@@ -15,11 +15,12 @@ struct LiveRetention {
     func apply() {
         do {
             // Oldest first, tree before record: where this ends halfway, the records still lead to what is left.
-            for liveID in try folder.predecessors().dropFirst(keep).reversed() {
+            let predecessors = try folder.predecessors()
+            for liveID in predecessors.dropFirst(keep).reversed() {
                 try folder.live.moveToTrash(liveID)
                 try folder.live.unlink(Names.record(liveID))
             }
-            try removeReservedNames()
+            try removeReservedNames(besides: predecessors)
         } catch {
             logger.warn("previous live trees not removed", [.error: LogValue(error)])
         }
@@ -27,10 +28,8 @@ struct LiveRetention {
 
     /// Records whose tree an attempt of their task took away, and which kept the name from being used again. None of those tasks makes
     /// another tree: this one has switched, and the earlier ones have ended.
-    private func removeReservedNames() throws {
-        let names = try Set(folder.live.names())
-        let chain = try Set(folder.predecessors() + [folder.currentLiveID()])
-        for id in try folder.live.liveIDs() where !names.contains(id) && !chain.contains(id) {
+    private func removeReservedNames(besides predecessors: [String]) throws {
+        for id in try folder.live.liveIDsWithoutTree() where !predecessors.contains(id) {
             if let origin = try folder.origin(of: id), origin.fence < fence {
                 try folder.live.unlink(Names.record(id))
             }
