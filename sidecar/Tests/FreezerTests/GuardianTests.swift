@@ -44,7 +44,7 @@ import Testing
         let guardian = try scene.armed(.seconds(1))
         #expect(eventually { !scene.isFrozen })
         #expect(eventually { if case .lapsed? = guardian.nextEvent() { true } else { false } })
-        #expect(!guardian.isHeld())
+        #expect(!guardian.confirms(guardian.probe()))
         #expect(!guardian.extend(until: .now + .seconds(10)))
     }
 
@@ -70,7 +70,7 @@ import Testing
         let scene = try Scene("late")
         let guardian = try #require(scene.guardian)
         try guardian.arm(until: .now)
-        #expect(eventually { !guardian.isHeld() })
+        #expect(eventually { !guardian.confirms(guardian.probe()) })
         // It may be thawed before it was seen to stand still.
         try? scene.freezer.freeze(until: .now + .milliseconds(10))
         #expect(eventually { !scene.isFrozen })
@@ -83,11 +83,11 @@ import Testing
         let firstEnd = MonotonicTime.now + .seconds(1)
         #expect(guardian.extend(until: .now + .seconds(60)))
         #expect(eventually { MonotonicTime.now > firstEnd })
-        #expect(guardian.isHeld())
+        #expect(guardian.confirms(guardian.probe()))
         #expect(scene.isFrozen)
         scene.freezer.thaw()
         guardian.disarm()
-        #expect(!guardian.isHeld())
+        #expect(!guardian.confirms(guardian.probe()))
         #expect(guardian.nextEvent() == nil)
     }
 
@@ -117,6 +117,6 @@ import Testing
         kill(guardian.pid, SIGKILL)
         #expect(eventually { if case .gone? = guardian.nextEvent() { true } else { false } })
         #expect(throws: FreezerError.self) { try guardian.arm(until: .now + .seconds(1)) }
-        #expect(!guardian.isHeld())
+        #expect(!guardian.confirms(guardian.probe()))
     }
 }

@@ -80,9 +80,6 @@ package final class Guardian {
         confirms(ask(.extend, deadline.nanoseconds))
     }
 
-    /// Whether the lease has held until now.
-    package func isHeld() -> Bool { confirms(probe()) }
-
     /// What the guardian was asked, and may answer while its asker does something else.
     package struct Question {
         fileprivate let kind: GuardianMessage.Kind
