@@ -4,11 +4,13 @@ package import RuntimeCore
 /// Sends NOTIFY on a connection of its own, after the transaction that it tells of: within it, NOTIFY would make commits wait
 /// for each other (design 4).
 ///
-/// Equal notifications that come while one is under way become one. What can not be sent is dropped: a listener that was cut off
+/// The first is sent at once; those that come within a millisecond of it go together, equal ones as one: each sending costs a
+/// transaction, and wakes every listener. What can not be sent is dropped: a listener that was cut off
 /// hears `.resumed` afterwards, and everybody looks at the tables from time to time.
 package final class Notifier: Service {
     package let name = "postgres notifier"
     private static let mostPending = 4096
+    private static let pace = Duration.milliseconds(1)
 
     private struct Message: Hashable {
         let channel: String
@@ -37,7 +39,11 @@ package final class Notifier: Service {
 
     package func run() async throws {
         await withTaskCancellationHandler {
-            for await _ in wakeups.stream { await send() }
+            for await _ in wakeups.stream {
+                await send()
+                // Cancelled it ends at once, and so does the loop.
+                try? await Task.sleep(for: Self.pace)
+            }
         } onCancel: {
             shutdown()
         }
