@@ -47,6 +47,8 @@ def handshakes(executor, first, number):
 
 def measure(options, _api):
     print("Handshake on a local file system, agent at rest")
+    # What was measured before is not to be written back meanwhile.
+    os.sync()
     folder = tempfile.mkdtemp(prefix="handshake-", dir=options.mount)
     try:
         executor = Executor(f"{folder}/bench-1", nap=0.0001)
