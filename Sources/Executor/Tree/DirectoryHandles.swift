@@ -42,6 +42,7 @@ final class DirectoryHandles: Sendable {
 
     private let base: DirectoryPair
     private let limit: Int
+    private let isMoving: Bool
     private let opening: Opening
     private let openingTarget: Opening?
     private let state = Monitor(State())
@@ -49,10 +50,16 @@ final class DirectoryHandles: Sendable {
     /// - Parameters:
     ///   - base: where the root's name is looked up; not owned.
     ///   - limit: how many directories that nobody uses stay open.
+    ///   - isMoving: whether names may change meanwhile: then `TreeChanged` is thrown where one that was closed is another now, so
+    ///     that what is known of the one is never taken for the other's.
     ///   - target: opens the other one of a pair; nil where there is none.
-    init(base: DirectoryPair, limit: Int = 64, opening: @escaping Opening, target: Opening? = nil) {
+    init(
+        base: DirectoryPair, limit: Int = 64, isMoving: Bool = false, opening: @escaping Opening,
+        target: Opening? = nil
+    ) {
         self.base = base
         self.limit = limit
+        self.isMoving = isMoving
         self.opening = opening
         openingTarget = target
     }
@@ -114,7 +121,10 @@ final class DirectoryHandles: Sendable {
         let present = whole ? state.withLock { $0.pin(directory.ticket, whole: false) } : nil
         var opened = DirectoryPair(source: -1)
         do {
-            if present == nil { opened.source = try opening(parent.source, directory.name) { directory.path() } }
+            if present == nil {
+                opened.source = try opening(parent.source, directory.name) { directory.path() }
+                if isMoving { try recognize(directory, opened.source) }
+            }
             if whole, let openingTarget {
                 opened.target = try openingTarget(parent.target, directory.name) { directory.path() }
             }
@@ -132,6 +142,15 @@ final class DirectoryHandles: Sendable {
             directory.ticket = ticket
             return (ticket, opened)
         }
+    }
+
+    private func recognize(_ directory: TreeDirectory, _ source: CInt) throws {
+        let inode = UInt64(try fileStatus(of: source, directory.path()).st_ino)
+        let first = state.withLock { _ in
+            directory.inode = directory.inode ?? inode
+            return directory.inode
+        }
+        if first != inode { throw TreeChanged(path: directory.path()) }
     }
 
     private func unpin(_ ticket: Ticket) {

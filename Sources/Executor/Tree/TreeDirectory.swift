@@ -3,8 +3,8 @@ private import Synchronization
 
 /// A directory of a tree that is being walked: where it is, as names from the top, and its descriptors while they are open.
 final class TreeDirectory: @unchecked Sendable {
-    // Unchecked: `parent` and `name` do not change until `deinit`; `ticket` belongs to the handles and their lock; `passes`
-    // is used only by the thread whose turn the directory is.
+    // Unchecked: `parent` and `name` do not change until `deinit`; `ticket` and `inode` belong to the handles and their lock;
+    // `passes` is used only by the thread whose turn the directory is.
 
     /// nil for the root of the walk, whose name (`.` where the base is the root itself) is looked up in the base.
     private(set) var parent: TreeDirectory?
@@ -12,6 +12,8 @@ final class TreeDirectory: @unchecked Sendable {
     let name: UnsafePointer<CChar>
     /// Where its descriptors are, if they are open; used by `DirectoryHandles` only.
     var ticket: DirectoryHandles.Ticket?
+    /// Which one it was when it was first opened, where that is of interest; used by `DirectoryHandles` only.
+    var inode: UInt64?
     /// How often it has been listed.
     var passes = 0
 

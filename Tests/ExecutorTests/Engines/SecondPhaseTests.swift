@@ -234,7 +234,7 @@ struct SecondPhaseTests {
     }
 
     /// Until what was done before counts as settled.
-    private static func rest() async throws {
+    static func rest() async throws {
         let start = DoubtRule.now()
         try await eventually("the tree has come to rest") { DoubtRule.now() - start > 500_000_000 }
     }

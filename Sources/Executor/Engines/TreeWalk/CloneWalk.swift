@@ -42,7 +42,8 @@ final class CloneWalk: Sendable {
         self.phase = phase
         self.progress = progress
         self.cancellation = cancellation
-        handles = DirectoryHandles(base: base, opening: openSourceDirectory, target: openTargetDirectory)
+        handles = DirectoryHandles(
+            base: base, isMoving: phase.isFirst, opening: openSourceDirectory, target: openTargetDirectory)
     }
 
     var summary: CloneSummary {
