@@ -42,6 +42,22 @@ struct BetweenPhasesTests {
             #expect(try TreeComparison.differences(run.source, run.target) == [])
         }
     }
+
+    @Test(
+        "where something is mounted there between the phases, though it was kept open",
+        arguments: ["source/folder", "source/folder/inner", "source"])
+    func mounted(over name: String) async throws {
+        try await ScratchFileSystem.with(.xfs) { fileSystem in
+            let run = try CloneRun("\(fileSystem.path)/run", engine: TreeWalkEngine.reflink())
+            try run.makeDirectory("\(run.source)/folder")
+            try run.makeDirectory("\(run.source)/folder/inner")
+            try run.makeFile("\(run.source)/folder/inner/file", [1])
+            try await SecondPhaseTests.rest()
+            let clone = try await blocking { try run.begin() }
+            try await Command.run(["mount", "-t", "tmpfs", "none", "\(run.path)/\(name)"])
+            await #expect(throws: NestedMount.self) { try await blocking { try run.finish(clone.value) } }
+        }
+    }
 }
 
 extension CloneRun {

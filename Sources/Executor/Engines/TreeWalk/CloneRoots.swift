@@ -6,6 +6,9 @@ final class CloneRoots: Sendable {
     private let source: FileDescriptor
     private let target: FileDescriptor
     private let name: String
+    private let sourceName: String
+    /// The folder that the source is in; its caller keeps it open.
+    private let sourceFolder: CInt
 
     /// The folder that the clone is made in; its caller keeps it open.
     let folder: CInt
@@ -22,10 +25,15 @@ final class CloneRoots: Sendable {
         }
         name = target
         folder = to
+        sourceName = source
+        sourceFolder = from
     }
 
     /// Takes away what the target has inherited.
     func makePlain() throws { try TreeRoot.makePlain(target.raw, name) }
+
+    /// Throws `NestedMount` where something else is mounted over the source.
+    func checkSource() throws { _ = try Self.open(sourceFolder, sourceName) }
 
     /// Lends the descriptors of both.
     func lend<Result>(_ body: (DirectoryPair) throws -> Result) rethrows -> Result {

@@ -125,6 +125,8 @@ struct SecondPhase: Sendable {
     let openFiles: Set<UInt64>
     let aside: TrashFolder
     var rechecksDoubtful = true
+    /// Whether a directory that was kept open is what its name leads to, where nothing has changed about that.
+    var trustsKept = true
 
     /// Whether the clone of an entry is good as it is.
     func isGood(_ stamp: EntryStamp, _ status: FileStatus) -> Bool {

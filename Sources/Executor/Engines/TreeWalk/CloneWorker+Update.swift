@@ -10,7 +10,7 @@ extension CloneWorker {
         guard let second, let proof = directory.known?.proof else { return false }
         var directory = directory
         // What its name leads to now may be another one.
-        let kept = directory.isNamed ? proof.kept : nil
+        let kept = directory.isNamed && second.trustsKept ? proof.kept : nil
         return try with(directory, kept) { pair in
             guard second.isGood(proof.stamp, try fileStatus(of: pair.source, directory.tree.path())) else {
                 return false

@@ -7,18 +7,24 @@ final class TreeWalkClone: TwoPhaseClone {
     let entries: Int
     let doubtful: Int
     private let roots: CloneRoots
+    private let mounts: MountEvents
     private let capture: DirectoryCapture
     private let finish: Finish
 
     /// - Parameters:
     ///   - first: the walk of the first phase, done.
     ///   - capture: what it remembers.
+    ///   - mounts: made before it.
     ///   - finish: does the second.
-    init(_ first: CloneWalk, roots: CloneRoots, capture: DirectoryCapture, finish: @escaping Finish) {
+    init(
+        _ first: CloneWalk, roots: CloneRoots, capture: DirectoryCapture, mounts: consuming MountEvents,
+        finish: @escaping Finish
+    ) {
         entries = first.summary.entries
         doubtful = first.doubtful
         self.roots = roots
         self.capture = capture
+        self.mounts = mounts
         self.finish = finish
     }
 
@@ -28,7 +34,12 @@ final class TreeWalkClone: TwoPhaseClone {
         try cancellation.check()
         progress.restart()
         let aside = TrashFolder(roots.folder, prefix: trash)
-        let second = SecondPhase(known: capture, openFiles: openFiles, aside: aside)
+        var second = SecondPhase(known: capture, openFiles: openFiles, aside: aside)
+        if try mounts.haveCome() {
+            // What is open still leads below whatever was mounted over it.
+            second.trustsKept = false
+            try roots.checkSource()
+        }
         return try roots.lend { base in try finish(second, base, progress, cancellation) }
     }
 }

@@ -100,6 +100,7 @@ extension TreeWalkEngine: TwoPhaseEngine {
         from: CInt, _ source: String, to: CInt, _ target: String, progress: CloneProgress, cancellation: Cancellation
     ) throws -> any TwoPhaseClone {
         try cancellation.check()
+        let mounts = try MountEvents()
         let roots = try CloneRoots(from: from, source, to: to, target, root)
         try roots.makePlain()
         let capture = DirectoryCapture()
@@ -112,7 +113,7 @@ extension TreeWalkEngine: TwoPhaseEngine {
             try walk.run(threads: threads)
             return walk
         }
-        return TreeWalkClone(first, roots: roots, capture: capture, finish: finish)
+        return TreeWalkClone(first, roots: roots, capture: capture, mounts: mounts, finish: finish)
     }
 
     private func finish(
