@@ -168,6 +168,10 @@ struct JuiceFSEngineTests {
             #expect(throws: Never.self) {
                 try JuiceFSMount.refuseWriteback(holding: mount.raw) { _ in throw JuiceFSUnusable("no JuiceFS") }
             }
+            // What can not be seen for the moment may be one.
+            #expect(throws: SystemError.self) {
+                try JuiceFSMount.refuseWriteback(holding: mount.raw) { _ in throw SystemError("open", errno: EMFILE) }
+            }
         }
     }
 

@@ -65,11 +65,11 @@ struct JuiceFSMount: Equatable, Sendable {
 
     /// `EngineRefused` where an open directory lies on a JuiceFS that is mounted so, whatever engine is to clone there.
     static func refuseWriteback(holding directory: CInt, _ find: (CInt) throws -> JuiceFSMount = find) throws {
-        // No JuiceFS, or one whose root is not to be seen.
-        guard let mount = try? find(directory) else { return }
         do {
-            try mount.check()
-        } catch is JuiceFSUnusable {}
+            try find(directory).check()
+        } catch is JuiceFSUnusable {
+            // No JuiceFS, or one whose settings are not to be seen.
+        }
     }
 
     /// What is of interest here.
