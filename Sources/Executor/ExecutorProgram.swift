@@ -20,8 +20,7 @@ package struct ExecutorProgram: Sendable {
         let metrics = ExecutorMetrics(registry, executorID: settings.executorID)
         let trash = try TrashCollector(mount: mount, metrics: metrics, logger: logger) {
             folder, name, progress, cancellation in
-            try engines.engine(for: folder).remove(
-                in: folder.raw, name, progress: progress, cancellation: cancellation)
+            try engines.remove(in: folder, name, progress: progress, cancellation: cancellation)
         }
         let recovery = Recovery(
             mount: mount, executorID: settings.executorID, engines: engines, trash: trash, logger: logger)

@@ -1,3 +1,4 @@
+private import Glibc
 import RuntimeCore
 
 /// `EXECUTOR_ENGINE`.
@@ -14,7 +15,8 @@ package enum EngineChoice: String, CaseIterable, Sendable {
     /// - Parameters:
     ///   - threads: `EXECUTOR_CLONE_THREADS`; 0 means one for each core.
     ///   - passedOver: is told, with `auto`, which engines do not work there.
-    /// - Throws: `EngineUnusable` where the engine that was asked for does not work there; `EngineRefused`.
+    /// - Throws: `EngineUnusable` where the engine that was asked for does not work there; `EngineRefused`; `SystemError` where that
+    ///   can not be found out now.
     package func engine(
         mount: CInt, threads: Int, passedOver: (EngineUnusable) -> Void = { _ in }
     ) throws -> any CloneEngine {
@@ -33,12 +35,20 @@ package enum EngineChoice: String, CaseIterable, Sendable {
                 return engine
             } catch let refused as EngineRefused {
                 throw refused
+            } catch let error as SystemError where Self.momentary.contains(error.errno) {
+                throw error
             } catch {
                 last = EngineUnusable(engine: engine.name, cause: String(describing: error))
             }
         }
         throw last ?? EngineUnusable(engine: rawValue, cause: "there is no such engine")
     }
+
+    /// What a file system says that is full, failing or not there, and a kernel that is short of something: nothing about what works
+    /// there at other times.
+    private static let momentary: Set<CInt> = [
+        ENOSPC, EDQUOT, EROFS, EIO, ENOTCONN, ESTALE, ETIMEDOUT, EMFILE, ENFILE, ENOMEM, EAGAIN,
+    ]
 
     private func candidates(threads: Int) -> [any CloneEngine] {
         switch self {

@@ -31,4 +31,16 @@ final class EngineProvider: Sendable {
         chosen.withLock { $0 = engine }
         return engine
     }
+
+    /// Removes a tree, entry by entry where no engine can be chosen now: a full disk is to become emptier by that.
+    func remove(in folder: Directory, _ name: String, progress: CloneProgress, cancellation: Cancellation) throws {
+        let engine: any CloneEngine
+        do {
+            engine = try self.engine(for: folder)
+        } catch is SystemError {
+            return try TreeRemoval.remove(
+                in: folder.raw, name, threads: 1, progress: progress, cancellation: cancellation)
+        }
+        try engine.remove(in: folder.raw, name, progress: progress, cancellation: cancellation)
+    }
 }
