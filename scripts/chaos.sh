@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Three workers and two executors under a mixed load, in workspaces that stay and in others that are made, mended and disabled
-# meanwhile, while everything that can go wrong does: kill -9, SIGSTOP, PostgreSQL restarted with `-m immediate`, links cut. Then
-# every invariant is checked from outside, with SQL and in the file system.
+# meanwhile, while everything that can go wrong does: kill -9, SIGSTOP, PostgreSQL restarted with `-m immediate`, links cut; sidecars
+# and their guardians are struck too. Then every invariant is checked from outside, with SQL and in the file system.
 #
 #   scripts/chaos.sh                        CHAOS_SECONDS of it (60), then what it takes to come to rest
 #   CHAOS_SEED=4711 scripts/chaos.sh        the same strikes and requests again; programs take their time as they like
@@ -26,6 +26,10 @@ finish() {
     cp -r "$dir/log" "$CHAOS_KEEP_LOGS" && echo "logs: $CHAOS_KEEP_LOGS" >&2
   fi
   stack_stop "$dir" || status=1
+  # Those of the agents whose sidecars were struck.
+  while read -r _ cgroups type _; do
+    if [ "$type" = cgroup2 ]; then find "$cgroups" -maxdepth 1 -name "${dir##*/}-*" -exec rmdir {} +; fi
+  done < /proc/mounts
   for space in "${spaces[@]}"; do ip netns delete "$space"; done
   exit "$status"
 }

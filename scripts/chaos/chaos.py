@@ -11,13 +11,18 @@ import socket
 import subprocess
 import time
 
+import agents
 import checks
 from load import Client
 from programs import Stack
 
 WORKSPACES = 24
-# The first ones have an agent.
+# The first ones have an agent; the sidecars of the very first ones are left alone.
 AGENTS = 5
+UNSTRUCK = 2
+LEASE = 3
+# What a clone may take before an executor is stopped in it, on a busy machine.
+LEASE_SLACK = 10
 CLIENTS = 4
 REST = 180
 SHUTDOWN_TIMEOUT = 5
@@ -78,7 +83,9 @@ class Chaos:
                     "EXECUTOR_METRICS_ADDR": "127.0.0.1:0", "WVS_WORKSPACE_ROOT": options.mount,
                     # Rollbacks come faster here than an agent takes a step: its tree is not to be removed below it.
                     "EXECUTOR_LIVE_RETENTION": "1000",
-                    "EXECUTOR_QUIESCE_TIMEOUT": "3s", "EXECUTOR_FREEZE_LEASE": "3s", "EXECUTOR_TASK_TIMEOUT": "60s",
+                    # While one of them clones everything within the freeze, there is time to strike.
+                    "EXECUTOR_CLONE_PHASES": str(number),
+                    "EXECUTOR_QUIESCE_TIMEOUT": "3s", "EXECUTOR_FREEZE_LEASE": f"{LEASE}s", "EXECUTOR_TASK_TIMEOUT": "60s",
                 },
                 space,
             )
@@ -109,24 +116,17 @@ class Chaos:
         self.make_workspaces()
 
     def make_workspaces(self):
-        maker = Client(0, self.options.seed, self.netloc, [], [], 0)
+        self.maker = maker = Client(0, self.options.seed, self.netloc, [], [], 0)
         uid = 1000 if os.geteuid() == 0 else os.getuid()
         self.workspaces = [f"chaos-{number}" for number in range(WORKSPACES)]
         for wsid in self.workspaces:
             maker.write("POST", "/v1/workspaces", {"wsid": wsid, "owner": "chaos", "uid": uid, "gid": uid})
         self.wait("the workspaces", lambda: not self.stack.query(
             "SELECT FROM wvs.tasks WHERE status <> 'SUCCEEDED'"), 60)
-        for wsid in self.workspaces[:AGENTS]:
-            self.start_agent(wsid)
-
-    def start_agent(self, wsid):
-        user = ["--user", "1000:1000"] if os.geteuid() == 0 else []
-        folder = f"{self.options.mount}/{wsid}"
-        words = [
-            f"{self.options.bin}/wvs-sidecar", "run", "--workspace", folder, *user, "--",
-            f"{self.options.dir}/bin/demo-agent", "run", "--workspace", folder, "--cells", "6", "--pause", "30ms",
-        ]
-        self.agents.append((wsid, self.stack.start(f"agent-{wsid}", words, {})))
+        for number, wsid in enumerate(self.workspaces[:AGENTS]):
+            kind = agents.Agent if number < UNSTRUCK else agents.StruckAgent
+            self.agents.append(kind(self.stack, wsid))
+            self.agents[-1].start()
 
     # What befalls it
 
@@ -150,18 +150,21 @@ class Chaos:
 
     def strike(self):
         kinds = ["kill worker", "kill worker", "stop worker", "end worker", "kill executor", "stop executor", "kill api"]
-        kinds += ["restart postgres"]
+        kinds += ["restart postgres", "kill sidecar", "stop sidecar", "kill guardian", "stop guardian"]
         # A worker loses everything, an executor only its workers: they still reach PostgreSQL.
         kinds += ["cut worker", "cut worker", "cut executor"] if self.options.hub else []
         kind = self.random.choice(kinds)
         self.strikes[kind] += 1
         name = {"worker": "worker" + str(self.random.randint(1, 3)), "executor": "executor" + str(self.random.randint(1, 2)),
                 "api": "api"}.get(kind.split()[-1])
+        agent = self.random.choice([agent for agent in self.agents if agent.is_struck])
         pause = self.random.uniform(0.2, 6.0)
         if kind == "restart postgres":
             return self.stack.restart_postgres()
         if kind.startswith("cut"):
             return self.cut(name[0] + name[-1], pause)
+        if name is None:
+            return self.strike_sidecar(agent, kind, pause)
         program = self.stack.programs[name]
         if any(entry[1] == name for entry in self.healing):
             return None
@@ -173,6 +176,16 @@ class Chaos:
             return self.later(pause, name, lambda: (program.end(), program.start()))
         program.kill()
         return self.later(min(pause, 3), name, program.start)
+
+    def strike_sidecar(self, agent, kind, pause):
+        # Of sidecar and guardian one stands at any time: nobody else would let the agent go.
+        if any(entry[1] == agent.wsid for entry in self.healing):
+            return
+        self.maker.send("POST", f"/v1/workspaces/{agent.wsid}/snapshots", {"message": "struck"}, self.maker.key())
+        agent.await_freeze(2)
+        # Somewhere in it.
+        time.sleep(self.random.uniform(0, 0.05))
+        self.later(pause, agent.wsid, agent.strike(kind))
 
     def cut(self, link, pause):
         if any(entry[1] == link for entry in self.healing):
@@ -210,15 +223,16 @@ class Chaos:
         return problems
 
     def check(self):
-        problems = list(checks.rows(self.stack)) + list(checks.trees(self.stack, self.options.mount, {wsid for wsid, _ in self.agents}))
+        problems = list(checks.rows(self.stack)) + list(
+            checks.trees(self.stack, self.options.mount, {agent.wsid: agent for agent in self.agents}))
         for client in self.clients:
             problems += client.problems
-        problems += self.lost() + self.late()
-        for wsid, agent in self.agents:
-            if not self.writes(wsid):
-                problems.append(f"the agent of {wsid} stands still")
-            if agent.process.poll() is not None:
-                problems.append(f"the sidecar of {wsid} has ended")
+        problems += self.lost() + self.late() + self.frozen() + self.unquiesced()
+        for agent in self.agents:
+            if not self.writes(agent.wsid):
+                problems.append(f"the agent of {agent.wsid} stands still")
+            if agent.sidecar.process.poll() is not None:
+                problems.append(f"the sidecar of {agent.wsid} has ended")
         ends = self.stack.query("SELECT op, status, count(*), max(attempt) FROM wvs.tasks GROUP BY 1, 2 ORDER BY 1, 2")
         states = self.stack.query("SELECT state, count(*) FROM wvs.workspaces GROUP BY 1 ORDER BY 1")
         print("  workspaces: " + ", ".join(f"{count} {state}" for state, count in states))
@@ -246,6 +260,21 @@ class Chaos:
             print(f"  {len(seconds)} workers told to end took {max(seconds):.1f} s at most", flush=True)
         limit = SHUTDOWN_TIMEOUT + SHUTDOWN_SLACK
         return [f"a worker told to end took {taken:.1f} s, allowed are {limit}" for taken in seconds if taken > limit]
+
+    def frozen(self):
+        """Whoever dies or is stopped, no agent stands still for much longer than the lease."""
+        stops = {agent.wsid: agent.longest_stop() for agent in self.agents}
+        print(f"  agents stood still for {max(stops.values()):.1f} s at most", flush=True)
+        limit = LEASE + LEASE_SLACK
+        return [f"the agent of {wsid} stood still for {taken:.1f} s, allowed are {limit}" for wsid, taken in stops.items() if taken > limit]
+
+    def unquiesced(self):
+        """Else the search for torn ones finds nothing there."""
+        struck = [agent for agent in self.agents if agent.is_struck]
+        claims = collections.Counter(claim for agent in struck for claim in agent.consistencies())
+        print("  snapshots where sidecars were struck: " + ", ".join(f"{count} {claim}" for claim, count in claims.items()), flush=True)
+        by_cgroup = all(agent.cgroup for agent in struck)
+        return ["no snapshot is quiesced where sidecars were struck"] if by_cgroup and not claims["quiesced"] else []
 
     def writes(self, wsid):
         def steps():

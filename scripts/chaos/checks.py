@@ -93,7 +93,7 @@ def trees(stack, mount, agents):
         for snapshot in live & there:
             if f"{snapshot}.json" not in names:
                 yield f"snapshot {snapshot} has no manifest"
-            if wsid not in agents:
+            if wsid not in agents or agents[wsid].may_be_torn(f"{root}/snapshots/{snapshot}.json"):
                 continue
             report = subprocess.run(
                 [f"{stack.dir}/bin/demo-agent", "verify", f"{root}/snapshots/{snapshot}"], capture_output=True, text=True)
