@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 ssize_t wvs_getdents64(int directory, void *buffer, size_t size) {
@@ -38,6 +39,11 @@ int wvs_write_back(int file, off_t offset, off_t length) {
 
 int wvs_punch_hole(int file, off_t offset, off_t length) {
     return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+int wvs_join_until(pthread_t thread, int64_t deadline) {
+    struct timespec time = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
+    return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &time);
 }
 
 int wvs_own_umask(void) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,6 +22,8 @@ ssize_t wvs_copy_file_range(int source, int target, size_t length);
 int wvs_write_back(int file, off_t offset, off_t length);
 // The size stays (fallocate(2)).
 int wvs_punch_hole(int file, off_t offset, off_t length);
+// pthread_join(3) up to a time of CLOCK_MONOTONIC, in nanoseconds. 0, or ETIMEDOUT.
+int wvs_join_until(pthread_t thread, int64_t deadline);
 // Gives the calling thread a umask of its own, 0.
 int wvs_own_umask(void);
 // From now on the calling thread keeps its capabilities whoever it creates files as. -1 with EPERM where it lacks those that

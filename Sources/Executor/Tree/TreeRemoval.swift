@@ -20,7 +20,7 @@ package enum TreeRemoval {
         let crew = WorkCrew<TreeDirectory>(name: "wvs-remove", width: threads) { crew in
             RemovalWorker(walk: walk, handles: handles, crew: crew).run
         }
-        try crew.run(TreeDirectory(name, in: nil, handles: handles))
+        try crew.run(TreeDirectory(name, in: nil, handles: handles), meanwhile: progress.tell)
         if let failure = walk.failure { throw failure }
     }
 }

@@ -38,11 +38,14 @@ final class WorkCrew<Item: Sendable>: Sendable {
 
     /// Does `item` and all that comes of it.
     ///
+    /// - Parameter meanwhile: runs on the calling thread ten times a second.
     /// - Throws: the first error of any item; the items not yet begun are dropped then.
-    func run(_ item: Item) throws {
+    func run(_ item: Item, meanwhile: () -> Void = {}) throws {
         push(item)
         // Threads end when all work is done, and only a thread at work starts another.
-        while let thread = state.withLock({ $0.threads.popLast() }) { thread.join() }
+        while let thread = state.withLock({ $0.threads.popLast() }) {
+            while !thread.join(within: .milliseconds(100)) { meanwhile() }
+        }
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 

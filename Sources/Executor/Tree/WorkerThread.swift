@@ -21,6 +21,11 @@ struct WorkerThread: @unchecked Sendable {
 
     /// Waits until the work is done.
     func join() { pthread_join(raw, nil) }
+
+    /// - Returns: whether the work is done; then the thread is no more.
+    func join(within time: Duration) -> Bool {
+        wvs_join_until(raw, (MonotonicTime.now + time).nanoseconds) != ETIMEDOUT
+    }
 }
 
 private final class ThreadBody: Sendable {

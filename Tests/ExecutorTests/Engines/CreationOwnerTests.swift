@@ -1,4 +1,5 @@
 private import CShims
+import Foundation
 import Glibc
 import RuntimeCore
 import TestSupport
@@ -47,6 +48,45 @@ struct CreationOwnerTests {
                 return try inner.value?.get()
             }
             #expect(owner == .own)
+        }
+    }
+
+    /// What follows a clone may have threads started, which are born as the one that starts them: later work would be done as that owner.
+    @Test("and nobody else acts as that owner: who is told of the progress is told as the executor")
+    func followed() async throws {
+        try await ScratchFileSystem.with(.folder) { fileSystem in
+            let run = try CloneRun("\(fileSystem.path)/run", engine: TreeWalkEngine.copy())
+            try run.makeFiles(5000, in: run.source, size: 1)
+            for name in try Directory(path: run.source).names() {
+                try systemCall("chown", name) { chown("\(run.source)/\(name)", 1000, 1001) }
+            }
+            try systemCall("chown") { chown(run.source, 1000, 1001) }
+            let owners = Mutex<[String]>([])
+            let progress = CloneProgress {
+                let owner = Self.ownerOfThread()
+                owners.withLock { $0.append(owner) }
+            }
+            // A fast machine may be done before there is anything to tell.
+            try await eventually("somebody was told") {
+                try await blocking {
+                    _ = try run.engine.clone(
+                        from: run.directory.raw, "source", to: run.directory.raw, "clone", progress: progress,
+                        cancellation: run.cancellation)
+                    try run.remove("clone")
+                }
+                return owners.withLock { !$0.isEmpty }
+            }
+            #expect(owners.withLock { Set($0) } == [Self.ownerOfThread()])
+        }
+    }
+
+    /// The calling thread's, as /proc says it: real, effective, saved, and that of files.
+    private static func ownerOfThread() -> String {
+        do {
+            return try String(contentsOfFile: "/proc/thread-self/status", encoding: .utf8)
+                .split(separator: "\n").filter { $0.hasPrefix("Uid:") || $0.hasPrefix("Gid:") }.joined(separator: " ")
+        } catch {
+            return "\(error)"
         }
     }
 

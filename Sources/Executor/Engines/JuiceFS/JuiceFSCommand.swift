@@ -81,6 +81,7 @@ final class JuiceFSCommand: Sendable {
         let ended = try JuiceFSProcess.run(words, cancellation: cancellation) { piece in
             guard let count = bar.read(piece), count > shown else { return }
             progress.add(count - shown)
+            progress.tell()
             shown = count
         }
         guard ended.code == 0 else {

@@ -69,7 +69,7 @@ final class CloneWalk: Sendable {
         var root = CloneDirectory(
             TreeDirectory(".", in: nil, handles: handles), birth: nil, known: phase.known, capture: phase.capture)
         root.isNamed = true
-        try crew.run(.directory(root))
+        try crew.run(.directory(root), meanwhile: progress.tell)
         // Only now may anybody else enter the tree.
         if phase.isLast {
             try AttributeCopy().finish(
