@@ -14,6 +14,7 @@ package struct ExecutorProgram: Sendable {
     /// Listens on both addresses; throws where that is not possible.
     package init(settings: ExecutorSettings, logger: Logger) throws {
         let logger = logger.with(.executor, .text(settings.executorID))
+        try DescriptorTable.reserve()
         let registry = MetricsRegistry()
         let mount = Mount(path: settings.mountPath, setting: settings.volume, owner: settings.control)
         let engines = EngineProvider(settings: settings, logger: logger)

@@ -1,15 +1,10 @@
 private import Glibc
 private import Synchronization
 
-/// A descriptor that stays open only to save time later. All of the process together are half of what it may open at most, so
-/// that there are always some for what can not do without.
+/// A descriptor that stays open only to save time later; the process has no more of them than it can spare.
 final class KeptDescriptor: Sendable {
     private static let count = Atomic<Int>(0)
-    private static let limit: Int = {
-        var allowed = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &allowed)
-        return Int(clamping: allowed.rlim_cur / 2)
-    }()
+    private static let limit = DescriptorTable.spare
 
     let raw: CInt
 

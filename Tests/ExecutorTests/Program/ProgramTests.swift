@@ -1,4 +1,5 @@
 import ExecutorRPC
+import Foundation
 import Glibc
 import GRPCTransport
 import RuntimeCore
@@ -61,6 +62,29 @@ import Testing
             #expect(line.contains(part))
         }
         #expect(executor.process.end() == 0)
+    }
+
+    @Test func itMayOpenAsManyFilesAsTheMachineAllowsAndHasRoomForThem() async throws {
+        let scratch = try ScratchMount()
+        let process = try ProgramProcess(
+            "wvs-executor", at: "/bin/sh",
+            arguments: ["-c", "ulimit -S -n 200 && exec \"$0\"", "\(ProgramProcess.folder)/wvs-executor"],
+            environment: [
+                "EXECUTOR_MOUNT_PATH": scratch.path, "EXECUTOR_VOLUME": "any", "EXECUTOR_GRPC_ADDR": "127.0.0.1:0",
+                "EXECUTOR_METRICS_ADDR": "127.0.0.1:0",
+            ])
+        _ = try await process.address("grpc")
+        // "Max open files            1048576              1048576              files"
+        let limits = try numbers("limits", after: "Max open files", of: process.pid)
+        #expect(limits[0] == limits[1])
+        #expect(try numbers("status", after: "FDSize:", of: process.pid)[0] >= min(limits[1], DescriptorTable.size))
+        #expect(process.end() == 0)
+    }
+
+    private func numbers(_ file: String, after label: String, of pid: Int32) throws -> [Int] {
+        let text = try String(contentsOfFile: "/proc/\(pid)/\(file)", encoding: .utf8)
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix(label) })
+        return line.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
     }
 
     @Test(arguments: [
