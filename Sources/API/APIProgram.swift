@@ -20,7 +20,9 @@ package struct APIProgram: Sendable {
     package init(_ settings: APISettings, logger: Logger) throws {
         let registry = MetricsRegistry()
         let metrics = APIMetrics(registry)
-        let database = ConnectionSettings(dsn: settings.dsn, applicationName: "wvs-api")
+        // No statement of a request takes long: where one does, the server hangs.
+        let database = ConnectionSettings(
+            dsn: settings.dsn, applicationName: "wvs-api", answerTimeout: .seconds(10))
         // Who waits for a lock has a connection, which requests for other workspaces may need.
         let pool = PostgresPool(database, PostgresPool.Limits(size: settings.poolSize), logger: logger) { connection in
             try connection.script("SET lock_timeout = '2s'")

@@ -10,11 +10,17 @@ package struct ConnectionSettings: Sendable {
     /// For each address that the connection string names; whole seconds, at least 2 (libpq). `connect_timeout` in the
     /// connection string goes before it.
     let connectTimeout: Duration
+    /// How long the server may be silent while a statement runs before the connection is given up; nil for ever. A server that
+    /// hangs is not noticed otherwise: its machine still answers for it.
+    let answerTimeout: Duration?
 
-    package init(dsn: String, applicationName: String, connectTimeout: Duration = .seconds(5)) {
+    package init(
+        dsn: String, applicationName: String, connectTimeout: Duration = .seconds(5), answerTimeout: Duration? = nil
+    ) {
         self.dsn = dsn
         self.applicationName = applicationName
         self.connectTimeout = connectTimeout
+        self.answerTimeout = answerTimeout
     }
 
     /// Whether libpq can read a connection string; says nothing about whether somebody answers.

@@ -15,6 +15,7 @@ final class Link {
     private let raw: OpaquePointer
     /// Once something went wrong on the wire the protocol's state is unknown: the connection is never used again.
     private(set) var isBroken = false
+    private let answerTimeout: Duration?
     /// Interrupts what runs; nil while nothing may be interrupted.
     var cancellation: Cancellation?
 
@@ -30,6 +31,7 @@ final class Link {
         }
         guard let raw else { throw PostgresError(.unreachable, "out of memory") }
         self.raw = raw
+        answerTimeout = settings.answerTimeout
         guard PQstatus(raw) == CONNECTION_OK, PQsetnonblocking(raw, 1) == 0 else {
             throw PostgresError(.unreachable, withoutValues(String(cString: PQerrorMessage(raw))))
         }
@@ -75,16 +77,19 @@ final class Link {
     /// The next result of what was sent, or nil where a statement's results end. Blocks; what is still to be sent goes out.
     func nextResult() throws(PostgresError) -> QueryResult? {
         var canceling: CancelRequest?
+        let deadline = answerTimeout.map { MonotonicTime.now + $0 }
         while true {
             let unsent = PQflush(raw)
             if unsent < 0 { throw broken() }
             if unsent == 0, PQisBusy(raw) == 0 { break }
             switch try wait(
-                forWriting: unsent == 1, interruptible: canceling == nil, until: canceling?.nextAttempt)
+                forWriting: unsent == 1, interruptible: canceling == nil, until: canceling?.nextAttempt ?? deadline)
             {
             case .socket: if PQconsumeInput(raw) == 0 { throw broken() }
             case .interrupted: canceling = try requestCancel(CancelRequest(deadline: .now + Link.grace))
-            case .late: canceling = try canceling.map(requestCancel)
+            case .late:
+                guard let request = canceling else { throw broken("the server does not answer") }
+                canceling = try requestCancel(request)
             }
         }
         guard let result = PQgetResult(raw) else {

@@ -70,6 +70,32 @@ import Testing
         #expect(try await pool.scalar("SELECT 2", as: Int.self) == 2)
     }
 
+    @Test func aServerThatHangsCostsTheConnectionAndNotTheCallersPatience() async throws {
+        let server = try await TestServer.start()
+        let settings = ConnectionSettings(
+            dsn: server.dsn(), applicationName: "hang", answerTimeout: .milliseconds(200))
+        let pool = PostgresPool(settings, PostgresPool.Limits(size: 1), logger: quiet)
+        #expect(try await pool.scalar("SELECT 1", as: Int.self) == 1)
+        try await server.freeze()
+        let refused = Mutex<PostgresError?>(nil)
+        let asking = Task {
+            let error = await postgresError { try await pool.query("SELECT 1") }
+            refused.withLock { $0 = error }
+        }
+        do {
+            try await eventually("it ends", within: ServerTests.bound) { refused.withLock { $0 } != nil }
+        } catch {
+            try await server.thaw()
+            throw error
+        }
+        try await server.thaw()
+        await asking.value
+        #expect(refused.withLock { $0?.isUnavailable } == true)
+        try await eventually("the pool is ready again", within: ServerTests.bound) {
+            await postgresError { try await pool.query("SELECT 1") } == nil
+        }
+    }
+
     @Test func upkeepReconnectsBeforeAnybodyAsks() async throws {
         let server = try await TestServer.start()
         try await server.stop()
