@@ -10,6 +10,14 @@
 
 int wvs_pipe2(int ends[2], int flags) { return pipe2(ends, flags); }
 
+int wvs_flush_stdout(void) {
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+    // Of an earlier write only the mark has stayed.
+    if (errno == 0) errno = EIO;
+    return -1;
+}
+
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/ioctl.h>

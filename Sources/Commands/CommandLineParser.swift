@@ -14,6 +14,10 @@ enum CommandLineParser {
             return .help(overview(commands))
         }
         if noun == "--version" { return try parse(["version"], commands: commands) }
+        if noun.hasPrefix("-") {
+            throw CommandError(
+                .usage, "option \(noun) stands before the command; options go after it", hint: "wvsctl --help")
+        }
         let group = commands.filter { $0.noun == noun }
         guard !group.isEmpty else {
             let nouns = unique(commands.map(\.noun)).joined(separator: ", ")
@@ -39,8 +43,13 @@ enum CommandLineParser {
         var positionals: [String] = []
         var values: [String: String] = [:]
         var rest = arguments
+        var takesOptions = true
         while let word = rest.popFirst() {
-            guard word.hasPrefix("-"), word != "-" else {
+            if word == "--", takesOptions {
+                takesOptions = false
+                continue
+            }
+            guard takesOptions, word.hasPrefix("-"), word != "-" else {
                 positionals.append(word)
                 continue
             }

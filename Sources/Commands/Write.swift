@@ -21,7 +21,7 @@ struct Write {
         var workspace: (path: String, state: WorkspaceState?)?
         /// A snapshot or a task.
         var other: String?
-        /// What must not be there.
+        /// A workspace that must not be there.
         var absent: String?
     }
 
@@ -74,12 +74,13 @@ struct Write {
         }
         if let other = needs.other { _ = try invocation.client.get(other) }
         guard let absent = needs.absent else { return }
+        let present: JSONValue
         do {
-            _ = try invocation.client.get(absent)
+            present = try invocation.client.get(absent).body
         } catch  where error.status == .notFound {
             return
         }
-        throw CommandError(.conflict, "\(absent) exists already")
+        throw CommandError(.conflict, "workspace \(present.cell("wsid") ?? "") exists already")
     }
 
     func confirm(_ invocation: Invocation) throws(CommandError) {

@@ -1,4 +1,5 @@
 private import Glibc
+import Model
 import RuntimeCore
 
 /// The whole of wvsctl but for its entry point.
@@ -18,6 +19,7 @@ package enum Wvsctl {
             case .run(let command, let positionals, let values):
                 try command.run(invocation(positionals, values, environment))
             }
+            try deliver()
             return 0
         } catch {
             var text = "wvsctl: \(error.message)\n"
@@ -27,9 +29,24 @@ package enum Wvsctl {
         }
     }
 
+    /// Who does not get all that was printed is not to take it for the whole.
+    private static func deliver() throws(CommandError) {
+        do {
+            try flushStandardOutput()
+        } catch {
+            throw CommandError(.failed, String(describing: error))
+        }
+    }
+
     private static func invocation(
         _ positionals: [String: String], _ values: [String: String], _ environment: [String: String]
     ) throws(CommandError) -> Invocation {
+        for (argument, wsid) in [("WSID", positionals["WSID"]), ("--wsid", values["--wsid"])] {
+            if let wsid, !WorkspaceID.isValid(wsid) {
+                throw CommandError(
+                    .usage, "\(argument): '\(oneLine(wsid))' is no workspace's name: \(WorkspaceID.rule)")
+            }
+        }
         let color: Terminal.ColorMode = try choice("--color", values["--color"], default: .auto)
         let form: Output.Form =
             values["--json"] != nil ? .json : try choice("--output", values["--output"], default: .table)

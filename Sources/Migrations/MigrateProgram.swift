@@ -30,7 +30,8 @@ package enum MigrateProgram {
             }
         }
         guard let command = MigrateCommand(words) else {
-            return refuse(words.isEmpty ? "a command is missing" : "'\(words.joined(separator: " "))' is no command")
+            let problem = words.isEmpty ? "a command is missing" : "'\(words.joined(separator: " "))' is no command"
+            return refuse("\(problem): there are up, down N from 1, version, and force V from -1")
         }
         guard let dsn = settings["--db-dsn"], !dsn.isEmpty else { return refuse("WVS_DB_DSN (--db-dsn) is required") }
         guard ConnectionSettings.isReadable(dsn: dsn) else {
@@ -39,6 +40,7 @@ package enum MigrateProgram {
         let folder = settings["--migrations"].flatMap { $0.isEmpty ? nil : $0 } ?? "./migrations"
         do {
             print(try await command.run(dsn: dsn, folder: folder, logger: Logger(level: .info)))
+            try flushStandardOutput()
             return 0
         } catch {
             writeToStandardError("wvs-migrate: \(error)\n")

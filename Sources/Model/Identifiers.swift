@@ -1,5 +1,8 @@
 /// A workspace's name: `^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$` (design 2). API and executor both check it.
 package enum WorkspaceID {
+    /// For people.
+    package static let rule = "3 to 63 of a-z, 0-9 and '-', which neither begins nor ends it"
+
     package static let pattern = "^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
 
     package static func isValid(_ text: String) -> Bool {

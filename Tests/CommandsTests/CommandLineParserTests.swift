@@ -32,11 +32,24 @@ import Testing
         ("workspace get ws-1 --what", "unknown option --what"),
         ("snapshot create ws-1 --message", "--message: a value is missing"),
         ("snapshot create ws-1 --wait=yes", "--wait takes no value"),
+        ("-o json workspace list", "option -o stands before the command; options go after it"),
     ])
     func whatIsWrongIsSaid(line: String, problem: String) {
         let error = #expect(throws: CommandError.self) { try parse(line) }
         #expect(error?.message == problem)
         #expect(error?.status == .usage)
+    }
+
+    @Test func nothingIsAnOptionAfterTwoDashes() throws {
+        guard case .run(_, let positionals, let values) = try parse("workspace get --json -- ws-1") else {
+            Issue.record("no command")
+            return
+        }
+        #expect(positionals == ["WSID": "ws-1"] && values == ["--json": ""])
+        guard case .run(_, let odd, _) = try parse("workspace get -- --what"), odd["WSID"] == "--what" else {
+            Issue.record("what stands after -- is no argument")
+            return
+        }
     }
 
     @Test func everyCommandExplainsItself() throws {

@@ -96,7 +96,12 @@ extension Integration {
                     ("wvsctl workspace list --limit 1000", 2, "--limit: expected a whole number, 1 to 100"),
                     ("wvsctl workspace get nobody", 3, "WVS_NOT_FOUND"),
                     ("wvsctl snapshot get ws-1 ffff", 3, "no snapshot of ws-1 has an id that begins with 'ffff'"),
+                    ("wvsctl snapshot get ws-1 zz", 2, "neither the id of a snapshot of ws-1 nor the"),
+                    ("wvsctl workspace get a/b", 2, "WSID: 'a/b' is no workspace's name: 3 to 63 of a-z, 0-9 and '-'"),
+                    ("wvsctl task list --wsid WS-1", 2, "--wsid: 'WS-1' is no workspace's name"),
+                    ("wvsctl workspace list > /dev/full", 1, "write standard output: No space left on device"),
                     ("wvsctl workspace create ws-1 --owner you", 5, "WVS_CONFLICT_EXISTS"),
+                    ("wvsctl workspace create ws-1 --owner you --dry-run", 5, "workspace ws-1 exists already"),
                     ("wvsctl workspace get ws-1 --api-url http://127.0.0.1:1", 8, "127.0.0.1:1"),
                     ("wvsctl obs summary --metrics-url http://127.0.0.1:1", 8, "the metrics store"),
                     ("wvsctl top", 2, "top needs a terminal"),
@@ -121,7 +126,7 @@ extension Integration {
             try await withStack(TestStack.Options()) { stack, _ in
                 try await stack.createWorkspace("ws-1")
                 let late = try await shell(stack, "wvsctl snapshot create ws-1 --wait --timeout 1s")
-                #expect(late.status == 6 && late.text.contains("has not ended within 1s"), "\(late.text)")
+                #expect(late.status == 6 && late.text.contains("has not ended within 1s: it is "), "\(late.text)")
                 let id = try await shell(stack, "wvsctl task list -o name --limit 1").text
                 let watch = try wvsctl(stack, "task", "watch", id)
                 _ = try await watch.line { $0.contains("snapshot_create") }

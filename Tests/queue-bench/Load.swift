@@ -1,12 +1,9 @@
-import Glibc
 import JSON
 import Model
 import Postgres
 import Runtime
 import RuntimeCore
 import Store
-
-func flushStandardOutput() { fflush(nil) }
 
 /// Enqueues snapshots in workspaces `ws-0`… as wvs-api does: the same statements in one transaction, NOTIFY after the commit from a
 /// connection of its own.

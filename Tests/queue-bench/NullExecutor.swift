@@ -10,7 +10,7 @@ struct NullExecutor: ExecutorService {
         let logger = Logger(level: .error)
         let server = try ExecutorServer(address: "127.0.0.1:0", service: NullExecutor(), logger: logger)
         print("127.0.0.1:\(server.port)")
-        flushStandardOutput()
+        try flushStandardOutput()
         try await ServiceGroup([server], shutdownTimeout: .seconds(5), logger: logger).run()
     }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -26,6 +27,9 @@ static inline int wvs_openat(int directory, const char *path, int flags, mode_t 
 }
 
 int wvs_pipe2(int ends[2], int flags);
+
+// -1 also where an earlier write has failed.
+int wvs_flush_stdout(void);
 
 static inline int wvs_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
 

@@ -18,9 +18,11 @@ enum IDPrefix {
     private static func resolve(
         _ text: String, member: String, what: String, list: String, _ client: APIClient
     ) throws(CommandError) -> String {
-        // What is no beginning of an id is for the API to refuse.
-        guard text.utf8.count < 36, !text.isEmpty, text.allSatisfy({ $0.isHexDigit || $0 == "-" }) else { return text }
+        guard (1...36).contains(text.utf8.count), text.utf8.allSatisfy(mayBeOfID) else {
+            throw CommandError(.usage, "'\(oneLine(text))' is neither the id of a \(what) nor the beginning of one")
+        }
         let prefix = text.lowercased()
+        if prefix.utf8.count == 36 { return prefix }
         var matches: [String] = []
         var seen = 0
         var cursor: String?
@@ -38,5 +40,9 @@ enum IDPrefix {
         }
         let depth = cursor == nil ? "" : " among the newest \(seen)"
         throw CommandError(.notFound, "no \(what)\(depth) has an id that begins with '\(text)'")
+    }
+
+    private static func mayBeOfID(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "-") || Unicode.Scalar(byte).properties.isASCIIHexDigit
     }
 }

@@ -31,7 +31,9 @@ final class MetricsClient {
             let answer = try JSONValue(parsing: response.body)
             guard answer["status"]?.string == "success", let result = answer["data"]?["result"]?.array else {
                 throw CommandError(
-                    .failed, "\(baseURL) refused the query: \(answer.cell("error") ?? "status \(response.status)")")
+                    .failed, "\(baseURL) refused the query: \(answer.cell("error") ?? "HTTP \(response.status)")",
+                    hint: "another address, if no metrics store is there: --metrics-url, WVS_METRICS_URL or the "
+                        + "context's metrics-url")
             }
             return result.compactMap(Self.sample)
         } catch let error as CommandError {

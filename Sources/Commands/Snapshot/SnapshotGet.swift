@@ -5,7 +5,7 @@ extension View {
             .member("snapshot_id", "SNAPSHOT"), .member("created_at", "CREATED"), .member("message", "MESSAGE"),
             .member("fs_path", "PATH", wide: true),
         ],
-        members: ["snapshot_id", "wsid", "fs_path", "message", "created_at"])
+        members: ["snapshot_id", "fs_path", "message", "created_at"])
 }
 
 extension Command {

@@ -43,6 +43,7 @@ enum TaskWait {
         Interruption.explain("\nstopped waiting; the task goes on: wvsctl task watch \(id)\n")
         let start = MonotonicTime.now
         let end = start + timeout
+        var last = ""
         while true {
             do {
                 // Short waits show what changes; the end is answered at once either way.
@@ -51,6 +52,7 @@ enum TaskWait {
                 let elapsed = MonotonicTime.now - start
                 terminal.progress("\(line(task))  \(elapsed.wholeMilliseconds / 1000) s")
                 seen(task, elapsed)
+                last = "it is \(state(task))"
                 if let status = task["status"]?.string.flatMap(TaskStatus.init), status.isEnded {
                     terminal.progress("")
                     return (task, status)
@@ -59,13 +61,15 @@ enum TaskWait {
                 if wait == 0 { usleep(100_000) }
             } catch  where error.status == .unreachable {
                 // The API may be restarting; the task does not depend on it.
-                terminal.progress("\(error.message); trying again")
+                last = error.message
+                terminal.progress("\(last); trying again")
                 usleep(200_000)
             }
             if end.remaining == .zero {
                 terminal.progress("")
                 throw CommandError(
-                    .timedOut, "task \(id) has not ended within \(timeout.text)", hint: "wvsctl task watch \(id)")
+                    .timedOut, "task \(id) has not ended within \(timeout.text): \(last)",
+                    hint: "wvsctl task watch \(id)")
             }
         }
     }
@@ -73,12 +77,14 @@ enum TaskWait {
     static func requireSuccess(_ task: JSONValue, _ status: TaskStatus) throws(CommandError) {
         if status == .succeeded { return }
         let id = task.cell("task_id") ?? ""
-        let code = task["error"]?.cell("code").map { " \($0):" } ?? ""
-        let message = task["error"]?.cell("message").map { " \(oneLine($0))" } ?? ""
         throw CommandError(
-            .taskFailed,
-            "task \(id) is \(status.rawValue) after attempt \(task.cell("attempt") ?? "0"):\(code)\(message)",
-            hint: "wvsctl audit list --task-id \(id)")
+            .taskFailed, "task \(id) is \(state(task))", hint: "wvsctl audit list --task-id \(id)")
+    }
+
+    /// How a task is, and why the last attempt failed.
+    private static func state(_ task: JSONValue) -> String {
+        let error = ["code", "message"].compactMap { task["error"]?.cell($0) }.map { ": \(oneLine($0))" }.joined()
+        return "\(task.cell("status") ?? ""), attempt \(task.cell("attempt") ?? "0")\(error)"
     }
 
     /// Where a task stands, in one line.

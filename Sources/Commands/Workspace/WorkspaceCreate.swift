@@ -6,7 +6,7 @@ extension Command {
         options: [
             Option("--owner", value: "NAME", "who it belongs to (required)"),
             Option("--uid", value: "N", "user of the live tree [the executor's default]"),
-            Option("--gid", value: "N", "group of the live tree [as --uid]"),
+            Option("--gid", value: "N", "group of the live tree, beside --uid [the same number]"),
         ] + Option.write,
         example: "workspace create ws-1 --owner alice --wait"
     ) { invocation throws(CommandError) in

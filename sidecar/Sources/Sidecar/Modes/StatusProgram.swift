@@ -18,6 +18,7 @@ enum StatusProgram {
                 let status = try WorkspaceStatus(path, stateDirectory: settings.stateDirectory)
                 print(settings.asJSON ? status.json : status.text)
             }
+            try flushStandardOutput()
             return 0
         } catch {
             writeToStandardError("wvs-sidecar status: \(error)\n")
