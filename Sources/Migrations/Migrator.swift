@@ -28,16 +28,22 @@ package struct Migrator: Sendable {
         }
     }
 
-    /// Takes back the last `count`, or as many as there are; answers the versions that were taken back.
+    /// Takes back the last `count`, all of them or none; answers the versions that were taken back.
     @discardableResult
     package func down(_ count: Int) async throws -> [Int64] {
         try await locked { connection in
             guard let current = try currentVersion(connection) else { return [] }
             let applied = migrations.filter { $0.version <= current }
-            var undone: [Int64] = []
-            for (index, migration) in applied.enumerated().reversed().prefix(count) {
+            // A slip of the finger must not cost the whole schema.
+            guard count <= applied.count else { throw MigrationError.fewer(applied.count, than: count) }
+            let ways = try applied.suffix(count).map { migration in
                 guard let down = migration.down else { throw MigrationError.irreversible(version: migration.version) }
-                let below = index > 0 ? applied[index - 1].version : nil
+                return down
+            }
+            var undone: [Int64] = []
+            for (index, (migration, down)) in zip(applied.suffix(count), ways).enumerated().reversed() {
+                let position = applied.count - count + index
+                let below = position > 0 ? applied[position - 1].version : nil
                 try apply(down, of: migration, leadingTo: below, connection)
                 undone.append(migration.version)
             }

@@ -30,18 +30,21 @@ import Testing
         #expect(try await migrator.down(1) == [5])
         #expect(try await MigratorTests.tables(pool) == ["one"])
         #expect(try await migrator.version()?.version == 1)
-        #expect(try await migrator.down(9) == [1])
+        await #expect(throws: MigrationError.fewer(1, than: 9)) { try await migrator.down(9) }
+        #expect(try await MigratorTests.tables(pool) == ["one"])
+        #expect(try await migrator.down(1) == [1])
         #expect(try await MigratorTests.tables(pool) == [])
         #expect(try await migrator.version() == nil)
         #expect(try await migrator.up() == [1, 5])
     }
 
-    @Test func aMigrationWithoutAWayBackStaysAndThoseAboveItAreUndone() async throws {
+    @Test func aMigrationWithoutAWayBackStaysAndSoDoThoseAboveIt() async throws {
         let pool = try await makePool()
-        let migrator = try makeMigrator(pool, MigratorTests.migrations)
+        let last = Migration(version: 9, name: "nine", up: "CREATE TABLE nine (id int)", down: "DROP TABLE nine")
+        let migrator = try makeMigrator(pool, MigratorTests.migrations + [last])
         try await migrator.up()
-        await #expect(throws: MigrationError.irreversible(version: 7)) { try await migrator.down(1) }
-        #expect(try await migrator.version()?.version == 7)
+        await #expect(throws: MigrationError.irreversible(version: 7)) { try await migrator.down(2) }
+        #expect(try await migrator.version()?.version == 9)
     }
 
     @Test func theVersionIsKeptAsGolangMigrateKeepsIt() async throws {
