@@ -47,7 +47,8 @@ package struct ExecutorSettings: Sendable {
             "EXECUTOR_ID", default: hostName(), origin: "the machine's name", expected: "1 to 64 bytes",
             help: "names this executor in control files", placeholder: ""
         ) { (1...64).contains($0.utf8.count) ? $0 : nil }
-        mountPath = reader.string("EXECUTOR_MOUNT_PATH", default: "/ws", "folder of the workspaces")
+        mountPath = reader.string(
+            "EXECUTOR_MOUNT_PATH", default: "/ws", expected: "a folder, such as /ws", "folder of the workspaces")
         volume = reader.value(
             "EXECUTOR_VOLUME", default: "auto",
             expected: "auto, any, mount, or a name as in the volume's .wvs-volume",

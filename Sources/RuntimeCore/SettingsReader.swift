@@ -21,6 +21,8 @@ package struct SettingsReader {
     let offersHealthCheck: Bool
     private let environment: [String: String]
     private var flags: [String: String] = [:]
+    /// Flags without a value, or with an empty one, which a script leaves behind that has lost it.
+    private var valueless: Set<String> = []
     private var wantsHelp = false
     private var wantsMarkdown = false
     private var wantsVersion = false
@@ -55,17 +57,18 @@ package struct SettingsReader {
                 wantsHealthCheck = true
             } else if argument.hasPrefix("--") {
                 let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                if parts.count == 2 {
-                    flags[String(parts[0])] = String(parts[1])
-                } else if switches.contains(argument) {
-                    flags[argument] = "1"
-                } else if let value = rest.popFirst() {
-                    flags[argument] = value
-                } else {
-                    problems.append("\(argument): a value is missing")
-                }
+                let flag = String(parts[0])
+                let value: String? =
+                    if parts.count == 2 {
+                        String(parts[1])
+                    } else {
+                        switches.contains(flag) ? "1" : rest.popFirst()
+                    }
+                flags[flag] = value
+                if value?.isEmpty ?? true { valueless.insert(flag) }
             } else {
-                problems.append("unexpected argument '\(argument)'; settings are --flag VALUE, see --help")
+                let form = "settings are --flag VALUE\(operands.isEmpty ? "" : ", then \(operands)")"
+                problems.append("unexpected argument '\(argument)'; \(form), see --help")
             }
         }
     }
@@ -85,6 +88,10 @@ package struct SettingsReader {
             variable: variable, flag: Self.flag(variable), expected: expected, fallback: fallback, origin: origin,
             help: help)
         known.append(setting)
+        guard !valueless.contains(setting.flag) else {
+            problems.append("\(setting.flag): a value is missing: \(expected)")
+            return placeholder
+        }
         // An empty variable counts as unset: compose files and unit files write them.
         let given = flags[setting.flag] ?? environment[variable].flatMap { $0.isEmpty ? nil : $0 }
         guard let text = given ?? fallback else {
@@ -100,8 +107,7 @@ package struct SettingsReader {
     }
 
     package mutating func string(
-        _ variable: String, default fallback: String? = nil, origin: String? = nil, expected: String = "text",
-        _ help: String
+        _ variable: String, default fallback: String? = nil, origin: String? = nil, expected: String, _ help: String
     ) -> String {
         value(variable, default: fallback, origin: origin, expected: expected, help: help, placeholder: "") { $0 }
     }
@@ -161,7 +167,7 @@ package struct SettingsReader {
         if wantsHelp { throw .information(help) }
         if wantsMarkdown { throw .information(markdown) }
         if wantsVersion { throw .information("\(program) \(Version.current)") }
-        for flag in flags.keys.sorted() where !known.contains(where: { $0.flag == flag }) {
+        for flag in valueless.union(flags.keys).sorted() where !known.contains(where: { $0.flag == flag }) {
             problems.append("unknown flag \(flag); see \(program) --help")
         }
         if !problems.isEmpty { throw .invalid(problems.map { "\(program): \($0)" }.joined(separator: "\n")) }

@@ -43,6 +43,7 @@ enum DemoAgent {
     private static func run(_ arguments: ArraySlice<String>) throws {
         let verb = arguments.first ?? "--help"
         if ["--help", "-h", "help"].contains(verb) { return print(usage) }
+        if verb == "--version" { return print("demo-agent \(Version.current)") }
         let parsed = try Arguments(arguments.dropFirst())
         switch verb {
         case "run":

@@ -18,7 +18,7 @@ import Testing
 
     @Test func everyProblemIsToldAtOnceWithoutTheValue() throws {
         var reader = reader(["WVS_DB_POOL": "secret", "WVS_LOG_LEVEL": "loud"], ["--no-such", "1"])
-        _ = reader.string("WVS_DB_DSN", "")
+        _ = reader.string("WVS_DB_DSN", expected: "a connection string", "")
         _ = reader.integer("WVS_DB_POOL", default: 8, in: 1...100, "")
         _ = reader.logLevel()
         let error = #expect(throws: SettingsError.self) { try reader.finish() }
@@ -38,6 +38,32 @@ import Testing
         var reader = reader(["WVS_LISTEN_ADDR": ""])
         #expect(reader.address("WVS_LISTEN_ADDR", default: "127.0.0.1:1", "").port == 1)
         try reader.finish()
+    }
+
+    /// What `finish` refuses.
+    private func problems(_ reader: inout SettingsReader) -> String {
+        let error = #expect(throws: SettingsError.self) { try reader.finish() }
+        guard case .invalid(let text) = error else { return "" }
+        return text
+    }
+
+    @Test(arguments: [["--workspace"], ["--workspace", ""], ["--workspace="]])
+    func aFlagWithoutAValueIsToldOnceWithWhatIsExpected(arguments: [String]) {
+        var reader = reader(["WVS_WORKSPACE": "/from/elsewhere"], arguments)
+        _ = reader.string("WVS_WORKSPACE", expected: "a folder", "")
+        #expect(problems(&reader) == "wvs-x: --workspace: a value is missing: a folder")
+    }
+
+    @Test(arguments: [["--no-such"], ["--no-such", ""], ["--no-such=1"]])
+    func aFlagThatThereIsNotIsCalledUnknownWhateverItsValue(arguments: [String]) {
+        var reader = reader([:], arguments)
+        #expect(problems(&reader) == "wvs-x: unknown flag --no-such; see wvs-x --help")
+    }
+
+    @Test func aWordThatIsNoFlagIsToldWhatMayFollowThem() {
+        var reader = SettingsReader(
+            program: "wvs-x", summary: "", environment: [:], arguments: ["sleep"], operands: "-- CMD [ARG]...")
+        #expect(problems(&reader).contains("settings are --flag VALUE, then -- CMD [ARG]..., see --help"))
     }
 
     @Test func aDurationOfZeroIsRefused() {

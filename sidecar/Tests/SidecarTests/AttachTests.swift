@@ -194,6 +194,21 @@ import Testing
         }
     }
 
+    @Test("A pidfile counts by its first line, and the log says why one names nobody")
+    func pidfileLines() async throws {
+        let workspace = try TestWorkspace()
+        let pidfile = "\(workspace.mount)/agent.pid"
+        let attached = try await Attached(workspace, ["attach", "--pidfile", pidfile, "--poll-interval", "20ms"])
+        _ = try await attached.sidecar.line { $0.contains("waiting for the agent") && $0.contains("No such file") }
+        close(open(pidfile, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
+        _ = try await attached.sidecar.line { $0.contains("waiting for the agent") && $0.contains("no process id") }
+        let agent = try Stranger(in: workspace.live, "echo $$ > next; echo 7 >> next; mv next \(pidfile); sleep 600")
+        _ = try await attached.sidecar.line {
+            $0.contains("attached") && Sandbox.field("pid", of: $0) == String(agent.pid)
+        }
+        withExtendedLifetime(agent) {}
+    }
+
     @Test("Neither the sidecar itself nor what it descends from can be attached to")
     func refusesAncestors() async throws {
         let workspace = try TestWorkspace()

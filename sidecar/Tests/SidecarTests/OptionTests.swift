@@ -19,6 +19,8 @@ import Testing
             (["attach", "--workspace", "/x", "--pid", "1"], "--pid"),
             (["attach", "--workspace", "/x", "--pid", "2", "--pidfile", "/y"], "only one"),
             (["attach", "--workspace", "/x", "--pid", "2", "--on-switch", "restart"], "--on-switch"),
+            (["run", "--workspace", "", "--", "true"], "--workspace: a value is missing"),
+            (["run", "--workspace", "/x", "true"], "then -- CMD [ARG]..."),
             (["scan"], "WVS_WORKSPACE"), (["node"], "WVS_ROOT"), (["status", "--workspace"], "a value is missing"),
             (["healthcheck", "--workspace", "/x", "--what"], "--what"), (["dance"], "no mode 'dance'"),
         ])

@@ -14,7 +14,8 @@ final class TreeCharge: Charge {
     private let logger: Logger
     private var lookout: Lookout?
     private lazy var tree = ProcessTree { [weak self] in self?.lookout?.spared ?? [] }
-    private var isAnnounced = false
+    /// Why the log says that nobody is there; nil where it does not say so.
+    private var announced: String?
 
     init(_ settings: AttachSettings, _ logger: Logger) throws {
         self.logger = logger
@@ -46,18 +47,26 @@ final class TreeCharge: Charge {
             close(descriptor)
             descriptor = -1
             _ = tree.replaceRoot(nil)
-            isAnnounced = false
+            announced = nil
         }
         guard let pidfile else {
             exitCode = 0
             return nil
         }
-        if let pid = Self.read(pidfile), try adopt(pid) {
-            logger.info("attached", [.pid: LogValue(pid)])
-            return nil
+        let reason: String
+        switch Self.read(pidfile) {
+        case .success(let pid):
+            if try adopt(pid) {
+                logger.info("attached", [.pid: LogValue(pid)])
+                return nil
+            }
+            reason = "there is no process \(pid)"
+        case .failure(let problem): reason = problem.text
         }
-        if !isAnnounced { logger.info("waiting for the agent", [.path: LogValue(pidfile)]) }
-        isAnnounced = true
+        if reason != announced {
+            logger.info("waiting for the agent", [.path: LogValue(pidfile), .reason: .text(reason)])
+        }
+        announced = reason
         return pollInterval
     }
 
@@ -88,10 +97,21 @@ final class TreeCharge: Charge {
         return true
     }
 
-    private static func read(_ pidfile: String) -> ProcessID? {
-        guard let bytes = try? ProcFS.read(pidfile) else { return nil }
-        let text = String(decoding: bytes.prefix(32), as: UTF8.self).filter { !$0.isWhitespace }
-        return ProcessID(text).flatMap { $0 > 1 ? $0 : nil }
+    /// Why a pidfile names nobody.
+    private struct NoProcess: Error { let text: String }
+
+    /// The number on the file's first line: what stands below it is another matter.
+    private static func read(_ pidfile: String) -> Result<ProcessID, NoProcess> {
+        do {
+            let line = try ProcFS.read(pidfile).prefix { $0 != UInt8(ascii: "\n") }
+            let text = String(decoding: line.prefix(32), as: UTF8.self).filter { $0 != " " && $0 != "\t" && $0 != "\r" }
+            guard let pid = ProcessID(text), pid > 1 else {
+                return .failure(NoProcess(text: "its first line is no process id"))
+            }
+            return .success(pid)
+        } catch {
+            return .failure(NoProcess(text: String(describing: error)))
+        }
     }
 
     /// The process's own cgroup, where nobody is in it but its descendants: the kernel then proves what SIGSTOP only tries.

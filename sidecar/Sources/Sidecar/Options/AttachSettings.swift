@@ -30,7 +30,7 @@ struct AttachSettings: Sendable {
             "WVS_CGROUP", default: "", expected: "a folder, such as /sys/fs/cgroup/agent",
             "an existing cgroup, of either version, to freeze")
         let pid: ProcessID? = reader.value(
-            "WVS_PID", default: "", expected: "a process id", help: "a process, frozen with its descendants",
+            "WVS_PID", default: "", expected: "a process id above 1", help: "a process, frozen with its descendants",
             placeholder: nil
         ) { text in
             if text.isEmpty { return .some(nil) }
@@ -44,7 +44,7 @@ struct AttachSettings: Sendable {
         if let pid { targets.append(.pid(pid)) }
         if !pidfile.isEmpty { targets.append(.pidfile(pidfile)) }
         reader.require(
-            targets.count == 1, "wvs-sidecar attach: give one of --cgroup, --pid and --pidfile, and only one")
+            targets.count == 1, "give one of --cgroup, --pid and --pidfile, and only one")
         try reader.finish()
         return AttachSettings(attend: attend, freezer: freezer, target: targets.first ?? .pidfile(""))
     }

@@ -16,7 +16,7 @@ struct AttendSettings: Sendable {
         logLevel = reader.logLevel()
         let restart = mayRestart ? "restart starts it anew in the new tree" : "only run can restart"
         onSwitch = reader.value(
-            "WVS_ON_SWITCH", default: "none", expected: OnSwitch.expected,
+            "WVS_ON_SWITCH", default: "none", expected: OnSwitch.expected(mayRestart: mayRestart),
             help: "what the agent gets after a rollback, beside a word to the log: signal is SIGHUP; \(restart)",
             placeholder: .none
         ) { OnSwitch($0).flatMap { mayRestart || $0 != .restart ? $0 : nil } }
@@ -34,7 +34,8 @@ enum SidecarSettings {
     static func pollInterval(_ reader: inout SettingsReader) -> Duration {
         reader.duration(
             "WVS_POLL_INTERVAL", default: "250ms",
-            "how often the control file is read when nothing is under way; on local file systems with inotify, never")
+            "how often the control file is read when nothing is under way; at most every 5s where inotify is proved to "
+                + "work")
     }
 
     static func stateDirectory(_ reader: inout SettingsReader, _ environment: [String: String]) -> String {

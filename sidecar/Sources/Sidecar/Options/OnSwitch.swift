@@ -7,7 +7,11 @@ enum OnSwitch: Equatable, Sendable {
     case signal(CInt)
     case restart
 
-    static let expected = "none, signal, signal:NAME such as signal:USR1, or restart"
+    static func expected(mayRestart: Bool) -> String {
+        mayRestart
+            ? "none, signal, signal:NAME such as signal:USR1, or restart"
+            : "none, signal, or signal:NAME such as signal:USR1"
+    }
 
     init?(_ text: String) {
         switch text {

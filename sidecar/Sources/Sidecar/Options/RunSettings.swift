@@ -33,7 +33,7 @@ struct RunSettings: Sendable {
                 "WVS_USER", default: "", expected: "UID or UID:GID, in numbers; GID is UID where it is missing",
                 help: "the user that the agent runs as; none for the sidecar's own", placeholder: .own, parse: user),
             command: command)
-        reader.require(!command.isEmpty, "wvs-sidecar run: nothing to run: give the agent's command after --")
+        reader.require(!command.isEmpty, "nothing to run: give the agent's command after --")
         try reader.finish()
         return settings
     }
