@@ -56,14 +56,11 @@ package struct Query: Sendable {
         for item in text.split(separator: "&") {
             let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = Self.decoded(parts[0]), let value = Self.decoded(parts.count == 2 ? parts[1] : "") else {
-                throw .badRequest("the query is not properly percent-encoded UTF-8")
+                throw .badRequest("the query is not properly percent-encoded UTF-8, or encodes a control character")
             }
             items.append((name, value))
         }
     }
-
-    /// The first value of that name.
-    package subscript(name: String) -> String? { items.first { $0.name == name }?.value }
 
     private static func decoded(_ text: Substring) -> String? {
         percentDecoded(text.replacing("+", with: "%20").utf8)

@@ -45,5 +45,6 @@ extension Duration {
 
     package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 
-    package var milliseconds: Double { seconds * 1000 }
+    /// Whole microseconds, rounded down: what is written has no digits that come of the division.
+    package var milliseconds: Double { Double(wholeMicroseconds) / 1000 }
 }

@@ -43,6 +43,11 @@ import Testing
             {
                 #expect(try await api.get("/v1/audit?\(query)").refusal == "400 WVS_BAD_REQUEST")
             }
+            for name in ["wsid", "task_id", "action", "limit", "cursor"] {
+                let twice = try await api.get("/v1/audit?\(name)=1&\(name)=2").json
+                #expect(twice["detail"]?.string == "\(name) is given more than once")
+            }
+            #expect(try await items(api, "nobodys=1&nobodys=2&limit=1").count == 1)
         }
     }
 

@@ -22,6 +22,11 @@ import Testing
         #expect(throws: JSONError.self) { try JSONValue(parsing: [0x22, 0xff, 0x22]) }
     }
 
+    @Test func whatIsSaidOfANULIsForTheSenderOfTheText() {
+        let error = #expect(throws: JSONError.self) { try JSONValue(parsing: #"{"a":"\u0000"}"#) }
+        #expect(error?.message.hasPrefix(#"invalid JSON at line 1, column 13: \u0000 is not allowed near"#) == true)
+    }
+
     @Test func aDuplicateMemberIsNamed() {
         let error = #expect(throws: JSONError.self) { try JSONValue(parsing: "{\"wsid\":1,\"wsid\":2}") }
         #expect(error?.message.contains("wsid") == true)
@@ -30,7 +35,8 @@ import Testing
     @Test func nestingBeyondTheBoundIsRefused() throws {
         let deep = { (levels: Int) in String(repeating: "[", count: levels) + String(repeating: "]", count: levels) }
         _ = try JSONValue(parsing: deep(64))
-        #expect(throws: JSONError.self) { try JSONValue(parsing: deep(65)) }
+        let error = #expect(throws: JSONError.self) { try JSONValue(parsing: deep(65)) }
+        #expect(error?.message.contains("more than 64 levels") == true)
         #expect(throws: JSONError.self) { try JSONValue(parsing: deep(100_000)) }
     }
 

@@ -11,6 +11,11 @@ import Testing
         #expect(Duration(text: duration.text) == duration)
     }
 
+    @Test(arguments: [1_068_321, 68_321, 1, 7_200_000_001]) func millisecondsHaveNoDigitsBehindTheThird(of: Int64) {
+        let digits = "\(Duration.microseconds(of).milliseconds)".split(separator: ".").last
+        #expect((digits?.count ?? 0) <= 3, "\(Duration.microseconds(of).milliseconds)")
+    }
+
     @Test(arguments: ["", "30", "s", "-1s", "1.5s", "30 s", "30S", "1d", "9999999999999h", "٣s"])
     func whatIsNoDurationIsRefused(text: String) { #expect(Duration(text: text) == nil) }
 

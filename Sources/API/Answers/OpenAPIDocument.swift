@@ -32,9 +32,10 @@ info:
     Rows that are added meanwhile neither shift nor repeat others.
 
     **Everywhere**: JSON in UTF-8; times are RFC 3339 in UTC with microseconds. `HEAD` answers as `GET` does, without the body;
-    `OPTIONS` answers `204` with `Allow`. `X-Request-Id` is on every response. Query parameters that are not known are ignored; members
-    of a body that are not known, or appear twice, are refused. Limits: 32 KiB of headers, 1 MiB of body, 64 levels of nesting, 10
-    seconds for a request to arrive. A response to a request with a chunked body closes its connection.
+    `OPTIONS` answers `204` with `Allow`. `X-Request-Id` is on every response. Query parameters that are not known are ignored, known
+    ones that appear twice are refused; so are members of a body that are not known, or appear twice. Limits: 32 KiB of headers, 1 MiB
+    of body, 64 levels of nesting, 10 seconds for a request to arrive. A response to a request with a chunked body closes its
+    connection.
 servers:
   - url: http://127.0.0.1:8080
     description: where `wvs-api` listens by default

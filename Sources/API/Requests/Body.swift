@@ -58,9 +58,8 @@ struct Body {
     mutating func integer(_ name: String, in range: ClosedRange<Int>) throws(APIError) -> Int? {
         guard let value = take(name) else { return nil }
         // 7.0 is a whole number too (JSON Schema, section 6.1.1); canonical JSON writes both the same.
-        guard let number = value.double, number == number.rounded() else {
-            throw mistyped(name, value, "a whole number")
-        }
+        guard let number = value.double else { throw mistyped(name, value, "a whole number") }
+        guard number == number.rounded() else { throw .badRequest("\(name) must be a whole number") }
         guard let number = Int(exactly: number), range.contains(number) else {
             throw .badRequest("\(name) must be \(range.lowerBound) to \(range.upperBound)")
         }

@@ -12,7 +12,7 @@ struct Page {
     let after: PageKey?
 
     init(_ request: Request) throws(APIError) {
-        if let text = request.query["limit"] {
+        if let text = try request.filter("limit") {
             // Digits only: Int would also read a sign.
             guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let limit = Int(text),
                 Page.limits.contains(limit)
@@ -24,8 +24,10 @@ struct Page {
             limit = Page.fallback
         }
         // An empty cursor is the beginning.
-        if let text = request.query["cursor"], !text.isEmpty {
-            guard let key = PageKey(cursor: text) else { throw .badRequest("the cursor is not one of ours") }
+        if let text = try request.filter("cursor"), !text.isEmpty {
+            guard let key = PageKey(cursor: text) else {
+                throw .badRequest("cursor must be the next_cursor of a page of this list")
+            }
             after = key
         } else {
             after = nil

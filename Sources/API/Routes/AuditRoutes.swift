@@ -16,8 +16,8 @@ struct AuditRoutes: Sendable {
             return AuditKey(timestamp: key.createdAt, eventID: eventID)
         }
         let filter = AuditFilter(
-            wsid: try request.query["wsid"].map(validWorkspaceID),
-            taskID: try request.query["task_id"].map { text throws(APIError) in try validID(text, "task_id") },
+            wsid: try request.filter("wsid").map(validWorkspaceID),
+            taskID: try request.filter("task_id").map { text throws(APIError) in try validID(text, "task_id") },
             action: try request.choice("action"))
         let events = try await pool.withConnection { connection in
             try Audit.list(filter, after: after, limit: page.limit + 1, on: connection)

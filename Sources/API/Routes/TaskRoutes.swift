@@ -19,7 +19,7 @@ struct TaskRoutes: Sendable {
     @Sendable private func list(_ request: Request) async throws -> Response {
         let page = try Page(request)
         let filter = TaskFilter(
-            wsid: try request.query["wsid"].map(validWorkspaceID),
+            wsid: try request.filter("wsid").map(validWorkspaceID),
             status: try request.choice("status"), operation: try request.choice("op"))
         let tasks = try await pool.withConnection { connection in
             try Tasks.list(filter, after: page.after, limit: page.limit + 1, on: connection)
