@@ -150,6 +150,7 @@ stack_postgres() {
 # What stands before anything is started in DIR.
 stack_prepare() {
   local dir=$1 bin=$2
+  [ -x "$bin/demo-agent" ] || { echo "there are no programs in $bin: make build makes them, or make build-debug in .build/debug" >&2; return 1; }
   chmod 755 "$dir"
   mkdir -p "$dir/log" "$dir/bin"
   : > "$dir/pids"
