@@ -121,6 +121,18 @@ extension Integration {
             }
         }
 
+        @Test func theRoundOfTheDocumentOnHTTPCanBeRunAsItStands() async throws {
+            let path = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../docs/http.md").standardized.path
+            let parts = try String(contentsOfFile: path, encoding: .utf8).components(separatedBy: "```")
+            let script = try #require(parts.first { $0.hasPrefix("sh\n") }).dropFirst("sh\n".count)
+            try await withOperatedStack { stack in
+                let text = try await Command.run([
+                    "env", "WVS_API_URL=\(stack.apiURL)", "bash", "-euo", "pipefail", "-c", String(script),
+                ])
+                #expect(text.hasSuffix("set_current\tSUCCEEDED\nsnapshot_create\tSUCCEEDED\ninit_workspace\tSUCCEEDED\n"))
+            }
+        }
+
         @Test func waitingEndsWithTheTimeOrCtrlCAndTheTaskGoesOn() async throws {
             // No sidecar answers: a snapshot waits for one.
             try await withStack(TestStack.Options()) { stack, _ in
