@@ -11,7 +11,7 @@ ws=demo
 dir=''
 failures=0
 # A signal may come within a command whose output goes elsewhere.
-exec {screen}>&1 {errors}>&2
+exec {screen}>&1
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
   bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' off=$'\e[0m'
@@ -41,7 +41,7 @@ finish() {
   trap - EXIT
   trap '' INT TERM HUP PIPE
   set +e
-  exec 1>&"$screen" 2>&"$errors"
+  exec 1>&"$screen" 2>&"$stack_errors"
   seconds=$((($(milliseconds) - started) / 1000))
   if [ "$status" != 0 ] && [ "$status" != 130 ] && [ "$failures" = 0 ] && [ -d "$dir/log" ]; then
     printf '\n%sThe demo broke off. What the programs logged last:%s\n' "$red" "$off" >&2

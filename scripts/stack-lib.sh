@@ -19,6 +19,8 @@ postgres_bin() {
   printf '%s\n' "${found:-/usr/bin}"
 }
 
+# Where a person reads what went wrong, also within a command whose output goes elsewhere.
+exec {stack_errors}>&2
 stack_held='' stack_signalled=''
 stack_signals() { trap stack_signal INT TERM HUP; }
 stack_signal() {
@@ -62,7 +64,7 @@ stack_spawn() {
   shift 2
   stack_hold
   # A session of its own: Ctrl-C in a terminal reaches the script alone, which then stops things in order.
-  setsid "$@" > "$dir/log/$name.out" 2> "$dir/log/$name.log" < /dev/null &
+  setsid "$@" > "$dir/log/$name.out" 2> "$dir/log/$name.log" < /dev/null {stack_errors}>&- &
   pid=$!
   start_time "$pid"
   printf '%s %s %s\n' "$name" "$pid" "$REPLY" >> "$dir/pids"

@@ -22,6 +22,14 @@ choose_ports() {
   done
 }
 
+broke_off() {
+  local status=$?
+  # A signal may come within a command whose output goes elsewhere.
+  exec 2>&"$stack_errors"
+  stack_stop "$dir" && echo "WVS is not up; nothing is left of it." >&2
+  exit "$status"
+}
+
 up() {
   local api_port metrics_port
   stack_signals
@@ -31,7 +39,7 @@ up() {
     exit 1
   fi
   # What was started goes down again if the rest does not come up.
-  trap 'stack_stop "$dir"; exit 1' EXIT
+  trap broke_off EXIT
   stack_release
   choose_ports
   WVS_PORT=$api_port stack_start "$dir" "$(realpath "$bin")"
