@@ -38,10 +38,11 @@ struct FaultTests {
         }
     }
 
-    @Test func anExceededQuotaFailsTheTaskForGoodUntilThereIsRoom() async throws {
+    /// At once, while the agent stands still, or in the first of two phases, while it works.
+    @Test(arguments: [1, 2]) func anExceededQuotaFailsTheTaskForGoodUntilThereIsRoom(phases: Int) async throws {
         try await ScratchFileSystem.with(.btrfs, megabytes: 256) { fileSystem in
             let path = fileSystem.path
-            let rig = try await rigThatCopies(on: fileSystem)
+            let rig = try await rigThatCopies(on: fileSystem, phases: phases)
             try await blocking {
                 for index in 0..<12 {
                     try Self.write([UInt8](repeating: 7, count: 1 << 20), "\(path)/ws-1/current/\(index)")
@@ -55,7 +56,7 @@ struct FaultTests {
             #expect(failure?.code == .executorError && failure?.retryable == false)
             #expect(failure?.message.contains("Disk quota exceeded") == true, "\(failure?.message ?? "")")
             #expect(rig.registry.render().contains("wvs_clone_fail_total{reason=\"quota\"} 1"))
-            #expect(sidecar.agent.freezes == 1)
+            #expect(sidecar.agent.freezes == (phases == 1 ? 1 : 0))
             try await expectIntact(rig, sidecar)
             try await Command.run(["btrfs", "qgroup", "limit", "none", "0/5", path])
             #expect(try await rig.execute(create, fence: 3).snapshot?.entries == 12)
@@ -64,10 +65,10 @@ struct FaultTests {
         }
     }
 
-    @Test func aFileThatTheMediumHasLostFailsTheTaskWithItsName() async throws {
+    @Test(arguments: [1, 2]) func aFileThatTheMediumHasLostFailsTheTaskWithItsName(phases: Int) async throws {
         try await ScratchFileSystem.with(.btrfs, megabytes: 256) { fileSystem in
             let path = fileSystem.path
-            let rig = try await rigThatCopies(on: fileSystem)
+            let rig = try await rigThatCopies(on: fileSystem, phases: phases)
             let mark = UUIDv7.make()
             try await blocking {
                 for index in 0..<20 {
@@ -83,7 +84,7 @@ struct FaultTests {
             #expect(failure?.message.contains("Input/output error") == true, "\(failure?.message ?? "")")
             #expect(failure?.message.contains("copy_file_range bad:") == true, "\(failure?.message ?? "")")
             #expect(rig.registry.render().contains("wvs_clone_fail_total{reason=\"io\"} 1"))
-            #expect(sidecar.agent.freezes == 1)
+            #expect(sidecar.agent.freezes == (phases == 1 ? 1 : 0))
             try await expectIntact(rig, sidecar)
             try await blocking { try medium.repair() }
             #expect(try await rig.execute(create, fence: 3).snapshot?.entries == 21)
@@ -95,8 +96,9 @@ struct FaultTests {
 
     /// Bytes are read and written, though the file system shares them where it may: between a file that has NOCOW and one that has
     /// not it may not.
-    private func rigThatCopies(on fileSystem: ScratchFileSystem) async throws -> Rig {
-        let rig = try await Rig(on: ScratchMount(at: fileSystem.path))
+    private func rigThatCopies(on fileSystem: ScratchFileSystem, phases: Int) async throws -> Rig {
+        let rig = try await Rig(
+            on: ScratchMount(at: fileSystem.path), settings: ["EXECUTOR_CLONE_PHASES": "\(phases)"])
         try await rig.makeWorkspace()
         try await Command.run(["chattr", "+C", "\(fileSystem.path)/ws-1/snapshots"])
         return rig
@@ -104,6 +106,37 @@ struct FaultTests {
 
     private static func write(_ content: [UInt8], _ path: String) throws {
         try Data(content).write(to: URL(fileURLWithPath: path))
+    }
+
+    /// What the agent has written between the phases is what does not fit: it stands still when that shows.
+    @Test func aSecondPhaseWithoutRoomFailsTheTaskAndTheAgentRuns() async throws {
+        try await ScratchFileSystem.with(.ext4, megabytes: 64) { fileSystem in
+            let path = fileSystem.path
+            let rig = try await Rig(on: ScratchMount(at: path))
+            try await rig.makeWorkspace()
+            for index in 0..<50 { try rig.scratch.write("\(index)", to: "ws-1/current/\(index)") }
+            let sidecar = try await Sidecar(rig.scratch)
+            let wasCloned = Mutex(false)
+            sidecar.agent.whileFrozen {
+                // Of the first phase; its last moment before it stands still.
+                wasCloned.withLock { $0 = rig.scratch.exists("ws-1/snapshots/.staging-\(Ids.snapshot)-2/7") }
+                do { try Self.write([UInt8](repeating: 7, count: 40 << 20), "\(path)/ws-1/current/large") } catch {
+                    Issue.record(error)
+                }
+            }
+            let failure = try await rig.execute(create, fence: 2).failure
+            #expect(failure?.code == .executorError && failure?.retryable == true)
+            #expect(failure?.message.contains("No space left") == true, "\(failure?.message ?? "")")
+            #expect(failure?.message.contains("large") == true, "\(failure?.message ?? "")")
+            #expect(wasCloned.withLock { $0 } && sidecar.agent.freezes == 1)
+            #expect(rig.registry.render().contains("wvs_clone_fail_total{reason=\"no_space\"} 1"))
+            try await expectIntact(rig, sidecar)
+            sidecar.agent.whileFrozen {}
+            try FileManager.default.removeItem(atPath: "\(path)/ws-1/current/large")
+            #expect(try await rig.execute(create, fence: 3).snapshot?.entries == 50)
+            try await expectIntact(rig, sidecar, snapshots: [Ids.snapshot])
+            try await sidecar.stop()
+        }
     }
 
     @Test func anExecutorOutOfDescriptorsFailsItsTasksAndLivesOn() async throws {

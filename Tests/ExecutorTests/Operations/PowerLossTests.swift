@@ -19,13 +19,19 @@ struct PowerLossTests {
     struct Variant: CustomTestStringConvertible, Sendable {
         let kind: Kind
         let engine: any CloneEngine
+        var phases = 1
 
-        var testDescription: String { "\(engine.name) on \(kind)" }
+        var testDescription: String { "\(engine.name) on \(kind), \(phases == 1 ? "at once" : "in two phases")" }
 
-        static let all = [
-            Variant(kind: .xfs, engine: TreeWalkEngine.reflink()), Variant(kind: .ext4, engine: TreeWalkEngine.copy()),
-            Variant(kind: .btrfs, engine: TreeWalkEngine.reflink()), Variant(kind: .btrfs, engine: BtrfsEngine()),
-        ]
+        static let all =
+            [Variant(kind: .btrfs, engine: BtrfsEngine())]
+            + [1, 2].flatMap { phases in
+                [
+                    Variant(kind: .xfs, engine: TreeWalkEngine.reflink(), phases: phases),
+                    Variant(kind: .ext4, engine: TreeWalkEngine.copy(), phases: phases),
+                    Variant(kind: .btrfs, engine: TreeWalkEngine.reflink(), phases: phases),
+                ]
+            }
     }
 
     /// The file system under test, inside one that can clone its image.
@@ -118,7 +124,9 @@ struct PowerLossTests {
     @Test(arguments: Variant.all)
     func whatSucceededIsThereAndWholeWheneverThePowerGoes(variant: Variant) async throws {
         try await withDisk(variant.kind) { disk in
-            let rig = try await Rig(on: ScratchMount(at: disk.path), engine: variant.engine)
+            let rig = try await Rig(
+                on: ScratchMount(at: disk.path), settings: ["EXECUTOR_CLONE_PHASES": "\(variant.phases)"],
+                engine: variant.engine)
             try await rig.makeWorkspace()
             let sidecar = try await Sidecar(rig.scratch)
             let live = "\(disk.path)/ws-1/current"

@@ -3,8 +3,9 @@ import RuntimeCore
 
 @testable import Executor
 
-/// A real engine with a gate: tells when a clone begins, and holds it there until it may go on or is cancelled.
-final class GatedEngine: CloneEngine {
+/// A real engine with a gate: tells when a clone begins, and holds it there until it may go on or is cancelled. Of a clone in two
+/// phases the gate is at the second.
+final class GatedEngine: TwoPhaseEngine {
     private let engine: any CloneEngine
     private let state = Mutex((isClosed: false, clones: 0))
     private let removing = Mutex((isClosed: false, removals: 0))
@@ -50,16 +51,37 @@ final class GatedEngine: CloneEngine {
         from: CInt, _ source: String, to: CInt, _ target: String, as purpose: ClonePurpose, onFailure: PartialClone,
         progress: CloneProgress, cancellation: Cancellation
     ) throws -> CloneSummary? {
-        state.withLock { $0.clones += 1 }
-        onClone()
+        begin()
         let summary = try engine.clone(
             from: from, source, to: to, target, as: purpose, onFailure: onFailure, progress: progress,
             cancellation: cancellation)
+        try pass(cancellation)
+        return summary
+    }
+
+    fileprivate func begin() {
+        state.withLock { $0.clones += 1 }
+        onClone()
+    }
+
+    fileprivate func pass(_ cancellation: Cancellation) throws {
         while state.withLock({ $0.isClosed }) {
             try cancellation.check()
             usleep(500)
         }
-        return summary
+    }
+
+    func canCloneInTwoPhases(_ directory: CInt) -> Bool {
+        (engine as? any TwoPhaseEngine)?.canCloneInTwoPhases(directory) ?? false
+    }
+
+    func beginClone(
+        from: CInt, _ source: String, to: CInt, _ target: String, progress: CloneProgress, cancellation: Cancellation
+    ) throws -> any TwoPhaseClone {
+        guard let engine = engine as? any TwoPhaseEngine else { throw SystemError("beginClone", name, errno: EINVAL) }
+        let clone = try engine.beginClone(
+            from: from, source, to: to, target, progress: progress, cancellation: cancellation)
+        return GatedClone(clone, self)
     }
 
     func remove(in parent: CInt, _ name: String, progress: CloneProgress, cancellation: Cancellation) throws {
@@ -69,5 +91,28 @@ final class GatedEngine: CloneEngine {
             usleep(500)
         }
         try engine.remove(in: parent, name, progress: progress, cancellation: cancellation)
+    }
+}
+
+private final class GatedClone: TwoPhaseClone {
+    private let clone: any TwoPhaseClone
+    private let gate: GatedEngine
+
+    init(_ clone: any TwoPhaseClone, _ gate: GatedEngine) {
+        self.clone = clone
+        self.gate = gate
+    }
+
+    var entries: Int { clone.entries }
+    var doubtful: Int { clone.doubtful }
+
+    func finish(
+        openFiles: Set<UInt64>, trash: String, progress: CloneProgress, cancellation: Cancellation
+    ) throws -> TwoPhaseSummary {
+        gate.begin()
+        let summary = try clone.finish(
+            openFiles: openFiles, trash: trash, progress: progress, cancellation: cancellation)
+        try gate.pass(cancellation)
+        return summary
     }
 }

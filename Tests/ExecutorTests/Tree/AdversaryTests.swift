@@ -98,6 +98,41 @@ struct AdversaryTests {
         }
     }
 
+    @Test(
+        "nor does a clone in two phases, in neither of them",
+        .enabled(if: ScratchFileSystem.canMount, "mounting takes root"),
+        arguments: [(ScratchFileSystem.Kind.xfs, TreeWalkEngine.reflink(threads: 2)), (.ext4, .copy(threads: 2))])
+    func twoPhases(_ kind: ScratchFileSystem.Kind, _ engine: TreeWalkEngine) async throws {
+        try await ScratchFileSystem.with(kind) { fileSystem in
+            let run = try CloneRun("\(fileSystem.path)/run", engine: engine)
+            let adversary = try Adversary(run)
+            try adversary.prepare(run.source)
+            let canary = try adversary.canary()
+            let swapping = adversary.swap(in: run.source)
+            // How many rounds the second phase was refused, how often the first had left something to it, and what was let in.
+            let (refused, renewed, secrets) = try await blocking {
+                var (refused, renewed, secrets) = (0, 0, 0)
+                try Self.repeating(300, until: { refused > 0 && renewed > 0 && adversary.count > 1000 }) {
+                    do {
+                        renewed += try run.finish(run.begin().value).renewed > 0 ? 1 : 0
+                    } catch  where Self.isRefusal(error) {
+                        refused += 1
+                    }
+                    for name in try run.directory.names() where !["source", "outside"].contains(name) {
+                        secrets += try adversary.secrets(below: "\(run.path)/\(name)")
+                        try run.remove(name)
+                    }
+                }
+                return (refused, renewed, secrets)
+            }
+            try await adversary.stop(swapping)
+            #expect(secrets == 0)
+            // Otherwise nothing was put to the test.
+            #expect(refused > 0 && renewed > 0 && adversary.count > 1000, "\(refused), \(renewed)")
+            #expect(try adversary.canary() == canary)
+        }
+    }
+
     @Test("a removal never reaches what lies outside", arguments: Setting.removals)
     func removal(_ setting: Setting) async throws {
         try await ScratchFileSystem.with(setting.kind) { fileSystem in

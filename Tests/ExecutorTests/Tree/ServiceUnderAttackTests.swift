@@ -13,13 +13,14 @@ import Testing
 struct ServiceUnderAttackTests {
     @Test(
         "nothing outside the workspace is read, written or deleted, and nothing partial stays",
-        arguments: [ScratchFileSystem.Kind.tmpfs, .xfs, .btrfs])
-    func attack(_ kind: ScratchFileSystem.Kind) async throws {
+        arguments: [(ScratchFileSystem.Kind.tmpfs, 1), (.xfs, 1), (.xfs, 2), (.ext4, 2), (.btrfs, 1)])
+    func attack(_ kind: ScratchFileSystem.Kind, phases: Int) async throws {
         try await ScratchFileSystem.with(kind) { fileSystem in
             let scratch = ScratchMount(at: fileSystem.path)
             let mount = try scratch.root()
             let engine = try withExtendedLifetime(mount) { try EngineChoice.auto.engine(mount: mount.raw, threads: 2) }
-            let rig = try await Rig(on: scratch, settings: ["EXECUTOR_LIVE_RETENTION": "0"], engine: engine)
+            let settings = ["EXECUTOR_LIVE_RETENTION": "0", "EXECUTOR_CLONE_PHASES": "\(phases)"]
+            let rig = try await Rig(on: scratch, settings: settings, engine: engine)
             try await rig.makeWorkspace()
             let attack = try Attack(rig)
             let sidecar = try await Sidecar(scratch)
