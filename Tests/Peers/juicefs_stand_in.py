@@ -12,8 +12,8 @@ It takes the command lines, prints what the real program prints and where it pri
 
 How it behaves is told by `.juicefs-settings`, lines of NAME=VALUE in the folder it is called from (by a link: a script that was just
 written may be busy), or by the environment: JUICEFS_ROOT (the mount point), JUICEFS_VERSION, JUICEFS_MODE (`partial`: leaves out
-the first entry; `slow`: a tenth of a second for each; `fail`: an error in the middle; `log`: appends its words to
-JUICEFS_LOG).
+the first entry; `slow`: a tenth of a second for each; `fail`: an error in the middle; `killed`: SIGKILL from outside in the
+middle; `log`: appends its words to JUICEFS_LOG).
 """
 
 import os
@@ -112,7 +112,7 @@ def copy(source, target, preserve, report):
                 continue
             if MODE == "fail" and index == len(names) // 2:
                 raise OSError
-            if MODE == "slow":
+            if MODE in ("slow", "killed"):
                 time.sleep(0.1)
             path = os.path.join(source, name)
             subprocess.run(["cp", *flags, "--reflink=auto", "--", path, hidden + b"/"], check=True)
@@ -164,7 +164,13 @@ def clone(words):
             fatal(f"{path} is not inside JuiceFS")
     total = entries(source)
     work = MountProcess(lambda report: copy(source, target, preserve, report))
-    if work.follow(lambda done: draw("Cloning entries", done, total)) != 0:
+
+    def show(done):
+        draw("Cloning entries", done, total)
+        if MODE == "killed" and done > 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if work.follow(show) != 0:
         fatal("clone failed: input/output error")
 
 

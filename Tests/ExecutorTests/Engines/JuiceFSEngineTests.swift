@@ -87,6 +87,22 @@ struct JuiceFSEngineTests {
         }
     }
 
+    @Test("a command that somebody kills in its middle fails the clone with the signal, and nothing is left")
+    func killed() async throws {
+        try await ScratchFileSystem.with(.folder) { fileSystem in
+            let standIn = try JuiceFSStandIn(fileSystem.path, settings: ["MODE": "killed"])
+            let run = try CloneRun("\(fileSystem.path)/run", engine: standIn.engine)
+            try run.makeFiles(600, in: run.source)
+            let failure = await #expect(throws: JuiceFSFailed.self) { _ = try await blocking { try run.clone() } }
+            #expect(failure?.description == "juicefs clone was ended by signal 9")
+            #expect(!run.exists(run.target))
+            let root = try Directory(path: fileSystem.path)
+            try await eventually("the mount's process has cleaned up", within: .seconds(30)) {
+                try !root.names().contains { $0.hasPrefix(".cloning") }
+            }
+        }
+    }
+
     @Test("cancelling kills the command, and the file system gives the clone up")
     func cancellation() async throws {
         try await ScratchFileSystem.with(.folder) { fileSystem in

@@ -149,10 +149,14 @@ struct JuiceFSUnusable: Error, Equatable, CustomStringConvertible {
 /// The command ended with an error.
 struct JuiceFSFailed: Error, Equatable, CustomStringConvertible {
     let command: String
+    /// 128 and the signal's number where a signal ended it.
     let code: Int
     let complaint: String
 
-    var description: String { "juicefs \(command) ended with \(code)\(complaint.isEmpty ? "" : ": \(complaint)")" }
+    var description: String {
+        let end = code > 128 ? "was ended by signal \(code - 128)" : "ended with \(code)"
+        return "juicefs \(command) \(end)\(complaint.isEmpty ? "" : ": \(complaint)")"
+    }
 
     /// The last line that says something.
     static func gist(_ text: String) -> String {
