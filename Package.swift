@@ -119,7 +119,10 @@ let package = Package(
             ]),
         tests(
             "Executor",
-            ["Executor", "ExecutorRPC", "GRPCTransport", "Quiesce", "Runtime", "RuntimeCore", "TestSupport"]),
+            [
+                "Executor", "ExecutorRPC", "GRPCTransport", "JSON", "Quiesce", "Runtime", "RuntimeCore",
+                "TestSupport",
+            ]),
         tests("Commands", ["Commands", "HTTPServer", "Model", "RuntimeCore", "TestSupport"]),
         tests("Integration", ["FakeAgent", "JSON", "Postgres", "RuntimeCore", "TestSupport"]),
         tests("Quiesce", ["Quiesce", "TestSupport"], in: "sidecar/Tests"),

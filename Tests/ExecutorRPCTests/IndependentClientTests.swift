@@ -31,7 +31,7 @@ struct IndependentClientTests {
                         receipt: Sample.receipt)))
         })
         let answer = try await withExecutor(executor) { address in
-            try await Self.call("ExecuteTask", Self.request, at: address).answer()
+            try await IndependentClient("ExecuteTask", Self.request, at: address).answer()
         }
         #expect(answer["status"]?.string == "OK")
         #expect(answer["metadata"]?["x-request-id"]?.string == "request-1")
@@ -56,9 +56,9 @@ struct IndependentClientTests {
                 return .running(wsid: "ws-1", fence: 7, progress: progress)
             })
         try await withExecutor(executor) { address in
-            let settled = try await Self.call("Settle", Self.request, at: address).answer()
+            let settled = try await IndependentClient("Settle", Self.request, at: address).answer()
             #expect(settled["response"]?.object?.names == ["not_published"])
-            let task = try await Self.call("GetTask", #"{"task_id": "task"}"#, at: address).answer()
+            let task = try await IndependentClient("GetTask", #"{"task_id": "task"}"#, at: address).answer()
             #expect(task["response"]?["running"]?.bool == true)
             #expect(task["response"]?["progress"]?["phase"]?.string == "cloning")
             #expect(task["response"]?["progress"]?["entries_total"]?.string == "40")
@@ -74,9 +74,9 @@ struct IndependentClientTests {
             try await send(.ended(.result(.snapshotDrop(alreadyGone: true))))
         })
         try await withExecutor(executor) { address in
-            let client = try Self.call("WatchTask", #"{"task_id": "task", "fence": "7"}"#, at: address)
+            let client = try IndependentClient("WatchTask", #"{"task_id": "task", "fence": "7"}"#, at: address)
             #expect(try await client.answer()["status"]?.string == "OK")
-            let events = try client.events()
+            let events = try client.events
             #expect(events.count == 21)
             #expect(events.dropLast().map { $0["progress"]?["entries"]?.string ?? "0" } == (0..<20).map(String.init))
             #expect(events.last?["result"]?["snapshot_drop"]?["already_gone"]?.bool == true)
@@ -87,7 +87,7 @@ struct IndependentClientTests {
     func watchesNothing() async throws {
         let executor = ScriptedExecutor(onWatch: { _, _, _ in throw GRPCError(.notFound, "no such attempt") })
         try await withExecutor(executor) { address in
-            let answer = try await Self.call("WatchTask", #"{"task_id": "task"}"#, at: address).answer()
+            let answer = try await IndependentClient("WatchTask", #"{"task_id": "task"}"#, at: address).answer()
             #expect(answer["status"]?.string == "NOT_FOUND")
         }
     }
@@ -103,10 +103,10 @@ struct IndependentClientTests {
             }
         })
         try await withExecutor(executor) { address in
-            let client = try Self.call("WatchTask", #"{"task_id": "task"}"#, at: address, timeout: timeout)
+            let client = try IndependentClient("WatchTask", #"{"task_id": "task"}"#, at: address, timeout: timeout)
             if timeout == 60 {
-                _ = try await client.line { $0.contains("quiescing") }
-                client.signal(SIGUSR1)
+                try await eventually("an event is there", within: .seconds(60)) { try !client.events.isEmpty }
+                client.cancel()
             }
             let status = try await client.answer()["status"]?.string
             #expect(status == (timeout == 60 ? "CANCELLED" : "DEADLINE_EXCEEDED"))
@@ -118,7 +118,7 @@ struct IndependentClientTests {
     func invalid() async throws {
         let request = #"{"task_id": "task", "wsid": "ws-1", "fence": "1", "operation": {}}"#
         let answer = try await withExecutor(ScriptedExecutor()) { address in
-            try await Self.call("ExecuteTask", request, at: address).answer()
+            try await IndependentClient("ExecuteTask", request, at: address).answer()
         }
         #expect(answer["status"]?.string == "INVALID_ARGUMENT")
         #expect(answer["details"]?.string == "operation: missing, or of a kind unknown here")
@@ -129,7 +129,7 @@ struct IndependentClientTests {
         let begun = Signal()
         let canceled = Signal()
         try await withExecutor(Self.stalled(begun, canceled)) { address in
-            let answer = try await Self.call("ExecuteTask", Self.request, at: address, timeout: 1).answer()
+            let answer = try await IndependentClient("ExecuteTask", Self.request, at: address, timeout: 1).answer()
             #expect(answer["status"]?.string == "DEADLINE_EXCEEDED")
             try await eventually("the executor's task is cancelled") { canceled.isSet }
         }
@@ -141,9 +141,9 @@ struct IndependentClientTests {
         let begun = Signal()
         let canceled = Signal()
         try await withExecutor(Self.stalled(begun, canceled)) { address in
-            let client = try Self.call("ExecuteTask", Self.request, at: address, timeout: 60)
+            let client = try IndependentClient("ExecuteTask", Self.request, at: address, timeout: 60)
             try await eventually("the call runs", within: .seconds(20)) { begun.isSet }
-            client.signal(SIGUSR1)
+            client.cancel()
             #expect(try await client.answer()["status"]?.string == "CANCELLED")
             try await eventually("the executor's task is cancelled") { canceled.isSet }
         }
@@ -161,26 +161,6 @@ struct IndependentClientTests {
             }
             return .result(.snapshotDrop(alreadyGone: false))
         })
-    }
-
-    private static func call(
-        _ method: String, _ request: String, at address: String, timeout: Int? = nil
-    ) throws -> ProgramProcess {
-        let script = URL(fileURLWithPath: #filePath).appendingPathComponent("../../Peers/executor_client.py")
-        let arguments =
-            [script.standardized.path, address, method, request] + (timeout.map { ["--timeout", "\($0)"] } ?? [])
-        return try ProgramProcess("executor_client", at: "/usr/bin/python3", arguments: arguments)
-    }
-}
-
-extension ProgramProcess {
-    fileprivate func answer() async throws -> JSONValue {
-        try JSONValue(parsing: try await line { $0.hasPrefix("{\"details\"") })
-    }
-
-    /// What a stream has brought so far.
-    fileprivate func events() throws -> [JSONValue] {
-        try lines.filter { $0.hasPrefix("{\"event\"") }.compactMap { try JSONValue(parsing: $0)["event"] }
     }
 }
 
