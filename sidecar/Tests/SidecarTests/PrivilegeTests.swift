@@ -57,6 +57,52 @@ import Testing
         return (workspace, program, state)
     }
 
+    /// In a mount namespace: the mount points of the cgroups that can freeze, of one kind.
+    private static func mounts(of kind: String) -> String {
+        kind == "cgroup2"
+            ? "awk '$3 == \"cgroup2\" { print $2 }' /proc/self/mounts"
+            : "awk '$3 == \"cgroup\" && $4 ~ /(^|,)freezer(,|$)/ { print $2 }' /proc/self/mounts"
+    }
+
+    @Test(
+        "Of what the mount table offers the best freezer that may be written to is taken, and the receipt names it",
+        arguments: [
+            ("", "", FreezeMethod.cgroup2), ("umount", "", .cgroup1), ("remount,ro", "", .cgroup1),
+            ("", "umount", .cgroup2), ("umount", "umount", .sigstop), ("remount,ro", "remount,ro", .sigstop),
+            ("tmpfs", "tmpfs", .sigstop),
+        ])
+    func mountTable(second: String, first: String, expected: FreezeMethod) async throws {
+        let workspace = try TestWorkspace()
+        let change = [("cgroup2", second), ("cgroup1", first)].map { kind, way in
+            let command =
+                switch way {
+                case "umount": "umount -l $m"
+                case "remount,ro": "mount -o remount,ro,bind $m"
+                // What is below a mount that hides it is not to be had, whatever the table says.
+                case "tmpfs": "mount -t tmpfs none $m"
+                default: ":"
+                }
+            return "for m in $(\(Self.mounts(of: kind))); do \(command) || exit 99; done"
+        }
+        let script = """
+            \(change.joined(separator: "\n"))
+            exec \(ProgramProcess.folder)/wvs-sidecar run --workspace \(workspace.path) --state-dir \(workspace.mount)/state \
+            -- /bin/sh -c '\(Self.writing)'
+            """
+        let launched = try Launched("exec unshare --mount /bin/sh -c '\(script.replacing("'", with: "'\\''"))'")
+        #expect(
+            await eventually(within: .seconds(30)) { workspace.size("log") > 0 }, "\(launched.process.tail)")
+        let freeze = try workspace.freeze()
+        let before = workspace.size("log")
+        #expect(freeze.acknowledgements.values.map(\.method) == [expected], "\(launched.process.tail)")
+        #expect(freeze.consistency == (expected == .sigstop ? .bestEffort : .quiesced), "\(launched.process.tail)")
+        for _ in 0..<20 { sched_yield() }
+        #expect(workspace.size("log") == before)
+        #expect(try freeze.resume().isHeld)
+        #expect(await eventually { workspace.size("log") > before })
+        #expect(try await launched.end() == 128 + SIGTERM)
+    }
+
     @Test("As PID 1 of a PID namespace it freezes its agent and reaps the orphans")
     func firstOfNamespace() async throws {
         let workspace = try TestWorkspace()
