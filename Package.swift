@@ -120,7 +120,7 @@ let package = Package(
         tests(
             "Executor",
             [
-                "Executor", "ExecutorRPC", "GRPCTransport", "JSON", "Quiesce", "Runtime", "RuntimeCore",
+                "Executor", "ExecutorRPC", "FakeAgent", "GRPCTransport", "JSON", "Quiesce", "Runtime", "RuntimeCore",
                 "TestSupport",
             ]),
         tests("Commands", ["Commands", "HTTPServer", "Model", "RuntimeCore", "TestSupport"]),

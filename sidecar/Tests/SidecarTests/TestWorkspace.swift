@@ -49,12 +49,22 @@ final class TestWorkspace: Sendable {
 
     /// As `freeze`, by way of the folder's name: as an executor does, who opens it anew for each operation.
     func freezeAnew(timeout: Duration) throws -> Freeze {
+        let folder = try openControl()
+        return try freeze(in: folder.raw, timeout: timeout)
+    }
+
+    /// Makes what is missing in `.wvs`.
+    func prepareAnew() throws {
+        let folder = try openControl()
+        try FreezeCoordinator.prepare(controlDirectory: folder.raw, owner: nil)
+    }
+
+    private func openControl() throws -> FileDescriptor {
         let path = "\(path)/.wvs"
-        let folder = FileDescriptor(
+        return FileDescriptor(
             owning: try systemCall("open", path) {
                 wvs_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
             })
-        return try freeze(in: folder.raw, timeout: timeout)
     }
 
     /// - Parameter expectCurrent: for a switch.
@@ -105,112 +115,14 @@ extension Freeze {
     func resume() throws -> Receipt { try resume(timeout: .seconds(10), cancellation: try Cancellation()) }
 }
 
-/// `wvs-sidecar run` over a shell script. What it started is killed when this object goes, also after the sidecar's own end.
-final class Sandbox: Sendable {
-    let sidecar: ProgramProcess
-    let agent: CInt
-    /// The folder of its cgroup; empty where there is none.
-    let cgroup: String
-    private let mark = ProcessMark()
-
+extension Sandbox {
+    /// Over a shell script.
     convenience init(
         _ workspace: TestWorkspace, _ script: String, options: [String] = [], environment: [String: String] = [:]
     ) async throws {
         try await self.init(
             workspace.path, state: "\(workspace.mount)/state", ["/bin/sh", "-c", script], options: options,
             environment: environment)
-    }
-
-    /// - Parameters:
-    ///   - path: the workspace's folder, as the sidecar sees it.
-    ///   - state: the folder of its state file.
-    init(
-        _ path: String, state: String, _ command: [String], options: [String] = [], environment: [String: String] = [:]
-    ) async throws {
-        sidecar = try ProgramProcess(
-            "wvs-sidecar",
-            arguments: ["run", "--workspace", path, "--state-dir", state] + options + ["--"] + command,
-            environment: environment.merging(mark.environment) { $1 })
-        let line = try await sidecar.line { $0.contains("agent started") }
-        agent = CInt(Self.field("pid", of: line)) ?? 0
-        cgroup = Self.field("cgroup", of: line)
-    }
-
-    deinit {
-        // A sidecar that is alive passes it on and cleans up behind its agent.
-        if !sidecar.hasEnded {
-            kill(sidecar.pid, SIGCONT)
-            kill(agent, SIGKILL)
-            sidecar.wait()
-        }
-        let killer = open("\(cgroup)/cgroup.kill", O_WRONLY)
-        if killer >= 0 {
-            write(killer, "1", 1)
-            close(killer)
-            let deadline = MonotonicTime.now + .seconds(5)
-            while rmdir(cgroup) == -1, lastErrno == EBUSY, MonotonicTime.now < deadline { usleep(500) }
-        }
-        // Without a cgroup the agent's children are left, and so is who had gone out of it.
-        mark.killAll()
-    }
-
-    /// Whether `cgroup.freeze` says so.
-    var isFrozen: Bool {
-        let file = open("\(cgroup)/cgroup.freeze", O_RDONLY)
-        guard file >= 0 else { return false }
-        defer { close(file) }
-        var byte: UInt8 = 0
-        return read(file, &byte, 1) == 1 && byte == UInt8(ascii: "1")
-    }
-
-    /// The sidecar's child of that name.
-    static func guardian(of sidecar: CInt) throws -> CInt? {
-        // It names itself some time after it was forked.
-        for _ in 0..<2000 {
-            if let guardian = try namedGuardian(of: sidecar) { return guardian }
-            usleep(5000)
-        }
-        return nil
-    }
-
-    private static func namedGuardian(of sidecar: CInt) throws -> CInt? {
-        let file = open("/proc/\(sidecar)/task/\(sidecar)/children", O_RDONLY)
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = read(file, &bytes, bytes.count)
-        guard count > 0 else { throw SystemError("read", "children") }
-        for word in String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ") {
-            guard let pid = CInt(word) else { continue }
-            let name = open("/proc/\(pid)/comm", O_RDONLY)
-            defer { close(name) }
-            var text = [UInt8](repeating: 0, count: 32)
-            let length = read(name, &text, text.count)
-            if length > 0, String(decoding: text[..<length], as: UTF8.self) == "wvs-guardian\n" { return pid }
-        }
-        return nil
-    }
-
-    /// A member of a log line, as text.
-    static func field(_ name: String, of line: String) -> String {
-        guard let start = line.firstRange(of: "\"\(name)\":") else { return "" }
-        return String(line[start.upperBound...].prefix { $0 != "," && $0 != "}" }.filter { $0 != "\"" })
-    }
-}
-
-enum ProcessState {
-    /// The letter of proc(5); nil once the process is gone.
-    static func of(_ pid: CInt) -> Character? { of(String(pid)) }
-
-    /// - Parameter thread: as below /proc, for example `7/task/8`.
-    static func of(_ thread: String) -> Character? {
-        let file = open("/proc/\(thread)/stat", O_RDONLY)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 512)
-        let count = read(file, &bytes, bytes.count)
-        guard count > 0 else { return nil }
-        let text = String(decoding: bytes[..<count], as: UTF8.self)
-        return text.split(separator: ")").last?.dropFirst().first
     }
 }
 
