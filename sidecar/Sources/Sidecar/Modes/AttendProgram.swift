@@ -72,8 +72,22 @@ final class AttendProgram {
             freezer: freezer, guardian: guardian, workspace: workspace, lookout: lookout,
             process: { [charge] in charge.process }, survivor: { [notes] in notes.survivor(besides: $0) },
             logger: logger)
+        try serve(workspace, control, agent, predecessor: noted ?? lost)
+        while !hasEnded {
+            logger.warn("the control directory was removed, and made anew: registering there")
+            try serve(workspace, workspace.openControlDirectory(), agent, predecessor: nil)
+        }
+        return status
+    }
+
+    private var hasEnded: Bool { charge.exitCode != nil || order != nil }
+
+    /// Takes part until the agent has ended, a signal says so, or the control directory is another one.
+    private func serve(
+        _ workspace: Workspace, _ control: borrowing FileDescriptor, _ agent: SandboxAgent, predecessor: String?
+    ) throws {
         let participant = try Participant(
-            controlDirectory: control.raw, id: identity, mode: mode, agent: agent, predecessor: noted ?? lost,
+            controlDirectory: control.raw, id: identity, mode: mode, agent: agent, predecessor: predecessor,
             logger: logger)
         defer { participant.deregister() }
         let watch = startWatch(workspace)
@@ -84,20 +98,21 @@ final class AttendProgram {
         logger.info(
             "sidecar ready",
             [.state: isNoticed ? "inotify" : "poll", .engine: LogValue(agent.method.rawValue)])
-        try loop(participant, agent, workspace, watch, Pacing(interval: settings.pollInterval, isNoticed: isNoticed))
-        return status
+        let pacing = Pacing(interval: settings.pollInterval, isNoticed: isNoticed)
+        try loop(participant, agent, workspace, watch, pacing) { [raw = control.raw] in workspace.hasReplaced(raw) }
     }
 
     private func loop(
         _ participant: Participant, _ agent: SandboxAgent, _ workspace: Workspace, _ watch: ControlWatch?,
-        _ pacing: Pacing
+        _ pacing: Pacing, isReplaced: () -> Bool
     ) throws {
         while true {
             let pace = participant.step()
+            if pace == .idle, isReplaced() { return }
             if let change = agent.takeSwitch() { charge.follow(settings.onSwitch, standing: change.standing) }
             let wish = try charge.tend(workspace, mayStart: participant.mayStartAgent)
             notes.note(agent: charge.process)
-            if charge.exitCode != nil || order != nil { return }
+            if hasEnded { return }
             var poll = PollSet([signals.raw, guardian.descriptor, watch?.descriptor ?? -1, charge.descriptor])
             poll.wait([pacing.timeout(pace), wish].compactMap { $0 }.min())
             if poll.isReady(0) { takeSignals() }

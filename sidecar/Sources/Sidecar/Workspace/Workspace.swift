@@ -62,6 +62,14 @@ struct Workspace {
         try open(controlDirectory, flags: O_RDONLY, "the control directory cannot be opened by this user")
     }
 
+    /// Whether the control directory that was opened has been removed, and another one is ready in its place.
+    func hasReplaced(_ control: CInt) -> Bool {
+        var status = stat()
+        guard fstat(control, &status) == 0, status.st_nlink == 0 else { return false }
+        // It comes last.
+        return access("\(controlDirectory)/control.json", F_OK) == 0
+    }
+
     /// Opens the live tree, for the agent to start in.
     func openCurrent() throws(SidecarError) -> FileDescriptor {
         try open("\(path)/current/.", flags: CInt(WVS_O_PATH), "the live tree cannot be opened")

@@ -16,19 +16,29 @@ import Testing
     }
 
     static let attacks =
-        ["control.json", "control.lock", "open-files.json", "sidecar.json"].flatMap { file in
+        ["control.json", "control.lock", "freeze.lock", "open-files.json", "sidecar.json", "sidecars/*.json"].flatMap {
+            file in
             [
-                Attack(name: "\(file) is a link", script: "rm \(file); ln -s /etc/hostname \(file)"),
-                Attack(name: "\(file) is a FIFO", script: "rm \(file); mkfifo \(file)"),
-                Attack(name: "\(file) is a folder", script: "rm \(file); mkdir \(file)"),
+                Attack(name: "\(file) is a link", script: "f=$(echo \(file)); rm -f $f; ln -s /etc/hostname $f"),
+                Attack(name: "\(file) is a FIFO", script: "f=$(echo \(file)); rm -f $f; mkfifo $f"),
+                Attack(name: "\(file) is a folder", script: "f=$(echo \(file)); rm -f $f; mkdir $f"),
                 Attack(name: "\(file) is a file of 1 GB", script: "truncate -s 1G \(file)"),
-                Attack(name: "\(file) is gone", script: "rm \(file)"),
+                Attack(name: "\(file) is gone", script: "rm -f \(file)"),
             ]
         } + [
             Attack(name: "the registrations are a link", script: "mv sidecars aside && ln -s aside sidecars"),
+            Attack(name: "the registrations are a FIFO", script: "mv sidecars aside && mkfifo sidecars"),
+            Attack(
+                name: "the registrations are a file of 1 GB", script: "mv sidecars aside && truncate -s 1G sidecars"),
             Attack(name: "the registrations are gone", script: "mv sidecars aside"),
+            Attack(
+                name: "there are more registrations than can be",
+                script: "(cd sidecars && seq -f %g.json 1100 | xargs touch)"),
             Attack(name: ".wvs is a link", script: "mv $W/.wvs $W/aside && ln -s aside $W/.wvs"),
-            Attack(name: ".wvs is a file", script: "mv $W/.wvs $W/aside && : > $W/.wvs"),
+            Attack(name: ".wvs is a FIFO", script: "mv $W/.wvs $W/aside && mkfifo $W/.wvs"),
+            Attack(name: ".wvs is a file of 1 GB", script: "mv $W/.wvs $W/aside && truncate -s 1G $W/.wvs"),
+            Attack(name: ".wvs is moved away", script: "mv $W/.wvs $W/aside"),
+            Attack(name: ".wvs is gone", script: "rm -rf $W/.wvs"),
             Attack(name: ".wvs is an empty folder", script: "mv $W/.wvs $W/aside && mkdir $W/.wvs"),
             Attack(
                 name: "the lock is held for ever",
@@ -38,9 +48,11 @@ import Testing
     /// Undoes any of the attacks.
     private static let repair = """
         [ -d aside ] && [ ! -L aside ] && { rm -rf .wvs; mv aside .wvs; }
+        [ -d .wvs ] || mkdir -m 700 .wvs
         cd .wvs || exit 1
         [ -d aside ] && { rm -rf sidecars; mv aside sidecars; }
-        for f in control.json control.lock open-files.json sidecar.json; do
+        rm -f sidecars/[0-9]*.json
+        for f in control.json control.lock freeze.lock open-files.json sidecar.json sidecars/*.json; do
           [ -f $f ] && [ ! -L $f ] && [ "$(stat -c %s $f)" -lt 65536 ] || rm -rf $f
         done
         :
@@ -88,9 +100,67 @@ import Testing
         #expect(await eventually { workspace.size("log") > size }, "the agent is not left frozen")
         #expect(!sandbox.sidecar.hasEnded)
         try await Command.run(["sh", "-c", "cd \(workspace.path) && \(Self.repair)"])
-        try FreezeCoordinator.prepare(controlDirectory: workspace.control, owner: nil)
+        try workspace.prepareAnew()
         let receipt = try workspace.freezeAnew(timeout: .seconds(20)).resume()
         #expect(receipt.isHeld, "the same sidecar serves the next request")
+    }
+
+    /// Somebody of the sidecar's user who stays outside the freeze, and spoils one file after the other.
+    @Test(
+        "Attacks that go on while agents are frozen end each freeze in an error, or it is whole; afterwards all is well"
+    )
+    func outlastsSiege() async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(workspace, "while echo line >> log; do :; done")
+        #expect(await eventually { workspace.size("log") > 0 })
+        let siege = try Stranger(
+            in: "\(workspace.path)/.wvs",
+            """
+            n=0; cp control.json ../good
+            while :; do
+              for f in control.json control.lock control.json open-files.json control.json sidecar.json; do
+                n=$((n + 1)); echo $n > ../attacks
+                case $((n % 5)) in
+                0) rm -rf $f; ln -s /etc/hostname $f;; 1) rm -rf $f; mkfifo $f;; 2) rm -rf $f; mkdir $f;;
+                3) truncate -s 1G $f;; *) rm -rf $f;;
+                esac
+                sleep 0.03; rm -rf $f
+                # Half of the time all is as it should be.
+                [ $f != control.json ] || cp ../good $f; sleep 0.03
+              done
+            done 2>/dev/null
+            """)
+        var outcomes: [String: Int] = [:]
+        let attacks = { Int((try? readText("\(workspace.path)/attacks"))?.filter(\.isNumber) ?? "") ?? 0 }
+        let deadline = MonotonicTime.now + .seconds(60)
+        var rounds = 0
+        while rounds < 20 || (.now < deadline && outcomes.count < 2) {
+            rounds += 1
+            let start = attacks()
+            do {
+                let freeze = try workspace.freezeAnew(timeout: .milliseconds(500))
+                let before = workspace.size("log")
+                for _ in 0..<20 { sched_yield() }
+                let after = workspace.size("log")
+                if try freeze.resume(timeout: .milliseconds(500), cancellation: Cancellation()).isHeld {
+                    #expect(after == before, "a freeze that was held")
+                    outcomes["held", default: 0] += 1
+                }
+            } catch {
+                outcomes["\(error)", default: 0] += 1
+            }
+            #expect(await eventually { attacks() > start + rounds % 3 }, "the siege goes on")
+        }
+        print("under siege: \(outcomes), \(attacks()) attacks")
+        // Otherwise nothing was put to the test.
+        #expect(outcomes.count > 1 && outcomes["held"] != nil)
+        siege.end()
+        let size = workspace.size("log")
+        #expect(await eventually { workspace.size("log") > size }, "the agent is not left frozen")
+        #expect(!sandbox.sidecar.hasEnded)
+        try await Command.run(["sh", "-c", "cd \(workspace.path) && \(Self.repair)"])
+        try workspace.prepareAnew()
+        #expect(try workspace.freezeAnew(timeout: .seconds(20)).resume().isHeld)
     }
 
     @Test("A forged FROZEN publishes nothing: nobody who froze answers the resume")
