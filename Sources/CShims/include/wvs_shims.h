@@ -37,7 +37,7 @@ static inline int wvs_pidfd_open(pid_t pid, unsigned flags) { return (int)syscal
 static inline int wvs_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 // openat2 without leaving the directory: no "..", links, magic links or other file systems. A single name may go to openat
-// with O_NOFOLLOW where the kernel or a container's filter has no openat2.
+// with O_NOFOLLOW, and a look at its mount, where the kernel or a container's filter has no openat2.
 int wvs_openat2_beneath(int directory, const char *path, int flags, mode_t mode);
 
 // Payload bytes that have come in on a connected TCP socket so far; 0 where the kernel does not say.
