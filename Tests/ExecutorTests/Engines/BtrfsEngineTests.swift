@@ -91,6 +91,19 @@ struct BtrfsEngineTests {
         }
     }
 
+    @Test("a file system that is mounted inside fails a clone with its path, as with every engine")
+    func nestedMount() async throws {
+        try await ScratchFileSystem.with(.btrfs) { fileSystem in
+            let run = try CloneRun(fileSystem.path, engine: BtrfsEngine())
+            for name in ["with space", "with space/inner"] { try run.makeDirectory("\(run.source)/\(name)") }
+            try await Command.run(["mount", "-t", "tmpfs", "none", "\(run.source)/with space/inner"])
+            await #expect(throws: NestedMount(path: "with space/inner")) { try await blocking { try run.clone() } }
+            #expect(!run.exists(run.target))
+            try await Command.run(["umount", "\(run.source)/with space/inner"])
+            #expect(try await blocking { try run.clone() }.entries == 2)
+        }
+    }
+
     @Test("a clone shows one instant of a tree that is being changed")
     func atomicity() async throws {
         try await ScratchFileSystem.with(.btrfs) { fileSystem in

@@ -37,7 +37,11 @@ package struct BtrfsEngine: CloneEngine {
     package func prepare(from parent: CInt, _ source: String, cancellation: Cancellation) throws {
         let root = Directory(
             owning: try openBeneath(parent, source, flags: O_RDONLY | O_DIRECTORY), path: source)
-        try withExtendedLifetime(root) { try Subvolume.refuseNested(in: root.raw) }
+        try withExtendedLifetime(root) {
+            try Subvolume.refuseNested(in: root.raw)
+            // A snapshot would show what is below it.
+            try MountTable().refuseNested(in: root.raw)
+        }
         try root.syncTree(".", cancellation)
     }
 

@@ -102,10 +102,7 @@ package struct JuiceFSEngine: CloneEngine {
 
     /// Where an open directory is, as this process sees it. Throws where the path leads elsewhere.
     private func path(of directory: CInt) throws -> String {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let link = "/proc/self/fd/\(directory)"
-        let length = try systemCall("readlink", link) { readlink(link, &buffer, buffer.count) }
-        let path = String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let path = try MountTable.path(of: directory)
         var (held, named) = (stat(), stat())
         try systemCall("fstat", path) { fstat(directory, &held) }
         try systemCall("lstat", path) { lstat(path, &named) }

@@ -18,20 +18,15 @@ struct JuiceFSMount: Equatable, Sendable {
         var status = statfs()
         try systemCall("fstatfs") { fstatfs(directory, &status) }
         guard Int64(status.f_type) == fuseMagic else { throw JuiceFSUnusable("this is no JuiceFS") }
-        let table = try text("/proc/self/mountinfo")
-        guard let id = mountID(in: try text("/proc/self/fdinfo/\(directory)")),
-            let fields = table.split(separator: "\n").map({ $0.split(separator: " ") }).first(where: { $0.first == id }
-            ),
-            fields.count > 6, let separator = fields.firstIndex(of: "-"), fields.count > separator + 1
-        else { throw JuiceFSUnusable("the mount table does not say what is mounted here") }
-        guard fields[separator + 1] == "fuse.juicefs" else {
-            throw JuiceFSUnusable("this is no JuiceFS, but \(fields[separator + 1])")
+        guard let mount = try MountTable().entry(holding: directory) else {
+            throw JuiceFSUnusable("the mount table does not say what is mounted here")
         }
-        guard fields[3] == "/" else {
+        guard mount.type == "fuse.juicefs" else { throw JuiceFSUnusable("this is no JuiceFS, but \(mount.type)") }
+        guard mount.root == "/" else {
             throw JuiceFSUnusable(
-                "only the folder \(fields[3]) of a JuiceFS is mounted here; juicefs needs to see its root")
+                "only the folder \(mount.root) of a JuiceFS is mounted here; juicefs needs to see its root")
         }
-        return JuiceFSMount(path: unescaped(fields[4]))
+        return JuiceFSMount(path: mount.path)
     }
 
     /// Throws `EngineRefused` where the volume is mounted with `--writeback`: then fsync(2) leaves data in a cache of the
@@ -85,20 +80,6 @@ struct JuiceFSMount: Equatable, Sendable {
         enum CodingKeys: String, CodingKey {
             case version = "Version"
             case chunk = "Chunk"
-        }
-    }
-
-    private static func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
-
-    private static func mountID(in fdinfo: String) -> Substring? {
-        let line = fdinfo.split(separator: "\n").first { $0.hasPrefix("mnt_id:") }
-        return line?.split(whereSeparator: \.isWhitespace).last
-    }
-
-    /// Space, tab, line feed and backslash stand as octal numbers there.
-    private static func unescaped(_ field: Substring) -> String {
-        [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")].reduce(String(field)) { text, pair in
-            text.replacing(pair.0, with: pair.1)
         }
     }
 }
