@@ -33,6 +33,21 @@ import Testing
         withExtendedLifetime(agent) {}
     }
 
+    @Test("An agent that makes cgroups and removes them all the time is frozen every time")
+    func passingCgroups() async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(.cgroup2, "passing")
+        let agent = try Stranger(
+            in: workspace.live,
+            "exec python3 -c 'import os\nwhile 1:\n for f in os.mkdir, os.rmdir:\n  for i in range(5): f(\"\(cgroup.path)/c%d\" % i)'",
+            cgroup: cgroup.path)
+        let attached = try await Attached(workspace, ["attach", "--cgroup", cgroup.path])
+        for _ in 0..<100 { #expect(try workspace.freeze().resume().isHeld) }
+        agent.end()
+        for number in 0..<5 { rmdir("\(cgroup.path)/c\(number)") }
+        withExtendedLifetime(attached) {}
+    }
+
     @Test("A sidecar killed while a cgroup1 is frozen leaves its agent running")
     func killed() async throws {
         let workspace = try TestWorkspace()

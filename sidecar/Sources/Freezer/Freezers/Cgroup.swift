@@ -139,12 +139,15 @@ package final class Cgroup {
     package func population() throws(SystemError) -> Population {
         var population = Population(processes: [], threads: 0)
         for folder in try Self.subtree(of: path) {
-            let members = try Self.members(of: folder, mayBeThreaded: folder != path)
-            population.processes += members.filter { $0 > 0 }
-            if members.contains(0) {
-                population.doubt = "the cgroup \(folder) has members in another PID namespace, which cannot be seen"
-            }
-            population.threads += try ProcFS.read("\(folder)/\(version.threadsName)").count { $0 == UInt8(ascii: "\n") }
+            do throws(SystemError) {
+                let members = try Self.members(of: folder, mayBeThreaded: folder != path)
+                population.processes += members.filter { $0 > 0 }
+                if members.contains(0) {
+                    population.doubt = "the cgroup \(folder) has members in another PID namespace, which cannot be seen"
+                }
+                let threads = try ProcFS.read("\(folder)/\(version.threadsName)")
+                population.threads += threads.count { $0 == UInt8(ascii: "\n") }
+            } catch  where folder != path && Self.isRemoved(error) {}
         }
         // Version 1 leaves out who cannot be seen, and says nothing.
         if version == .v1, !isMade, !ProcessTable.seesEverybody {
@@ -165,12 +168,21 @@ package final class Cgroup {
         }
     }
 
+    /// A cgroup below this one is gone: it was empty, or could not have been removed. An agent may make them and remove them as it
+    /// likes.
+    private static func isRemoved(_ error: SystemError) -> Bool { error.errno == ENOENT || error.errno == ENODEV }
+
     private static func subtree(of path: String) throws(SystemError) -> [String] {
         var result = [path]
         var index = 0
         while index < result.count {
             let folder = result[index]
-            guard let stream = opendir(folder) else { throw SystemError("opendir", folder) }
+            index += 1
+            guard let stream = opendir(folder) else {
+                let error = SystemError("opendir", folder)
+                if folder != path, isRemoved(error) { continue }
+                throw error
+            }
             defer { closedir(stream) }
             while let entry = readdir(stream) {
                 let name = withUnsafePointer(to: &entry.pointee.d_name) {
@@ -180,7 +192,6 @@ package final class Cgroup {
                     result.append("\(folder)/\(name)")
                 }
             }
-            index += 1
         }
         return result
     }
