@@ -72,6 +72,47 @@ import Testing
         }
     }
 
+    private static let apart = ["unshare", "--mount"]
+
+    @Test(
+        """
+        A writer is seen in a chroot with mounts of its own, and with a file of another namespace; it is suspected where its mount was \
+        taken away, and not where it writes elsewhere
+        """,
+        arguments: [
+            (apart, "$BIND; exec chroot $W/jail sh -c 'exec 3>> /mount/file; echo > /ready; exec sleep 99'", "holds"),
+            ([], "exec 3>> $FILE; exec unshare --mount sh -c 'echo > $W/jail/ready; exec sleep 99'", "holds"),
+            (
+                [], "$BIND; exec 3>> $W/jail/mount/file; umount -l $W/jail/mount; echo > $W/jail/ready; sleep 99",
+                "could hold"
+            ),
+            ([], "exec 3>> $W/other; exec unshare --mount sh -c 'echo > $W/jail/ready; exec sleep 99'", nil),
+        ] as [([String], String, String?)])
+    func otherMounts(launcher: [String], script: String, word: String?) async throws {
+        // On a file system of its own, or other tests' sidecars would suspect it too.
+        try await ScratchFileSystem.with(.tmpfs) { fileSystem in
+            let workspace = try TestWorkspace(in: fileSystem.path)
+            let sandbox = try await Sandbox(workspace, "exec sleep 1000")
+            // As much of a system as runs a shell.
+            let setup = """
+                export W=\(workspace.mount) FILE=\(workspace.live)/file
+                BIND="mount --bind \(workspace.live) $W/jail/mount"
+                mkdir -p $W/jail/mount $W/jail/bin
+                for p in /bin/sh /bin/sleep; do
+                  cp $p $W/jail/bin
+                  for l in $(ldd $p | grep -o '/[^ ]*'); do mkdir -p $W/jail/${l%/*}; cp $l $W/jail/$l; done
+                done
+                """
+            let stranger = try Stranger(in: workspace.mount, "\(setup)\n\(script)", launcher: launcher)
+            #expect(await eventually { access("\(workspace.mount)/jail/ready", F_OK) == 0 })
+            let freeze = try workspace.freeze()
+            #expect(freeze.consistency == (word == nil ? .quiesced : .bestEffort), "\(sandbox.sidecar.tail)")
+            #expect(try freeze.resume().isHeld)
+            let line = try await sandbox.sidecar.line { $0.contains("\"frozen\"") }
+            if let word { #expect(line.contains("process \(stranger.pid) \(word)")) }
+        }
+    }
+
     @Test(
         "A file that is opened between two freezes is seen, and one that is closed is not, however many processes there are",
         arguments: [0, 400])

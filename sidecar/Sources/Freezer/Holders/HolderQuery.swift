@@ -20,6 +20,8 @@ struct HolderQuery {
     private let area: WorkspaceFiles.Place?
     private let control: WorkspaceFiles.Place?
     private let tables: MountTables
+    /// A file of this very file system is open for writing, and nothing tells where in it.
+    private var hasLostTrack = false
 
     /// - Parameter part: of the workspace, for example `live`.
     init(_ files: WorkspaceFiles, part: String, _ interest: Interest, _ tables: MountTables) {
@@ -35,6 +37,7 @@ struct HolderQuery {
     ///
     /// - Parameter known: its threads, where they have just been listed.
     mutating func look(at process: ProcessID, _ known: [ProcessID]? = nil) -> Holder.Kind? {
+        hasLostTrack = false
         do {
             let all = if let known { known } else { try ProcessTable.threads(of: process) }
             let threads = try ProcessTable.descriptorTables(of: process, all)
@@ -42,7 +45,7 @@ struct HolderQuery {
             if let volume, let table = try tables.seen(by: living) {
                 devices.formUnion(table.mounts.filter { $0.volume == volume }.compactMap(\.number))
             }
-            guard let path = try found(by: process, threads, living) else { return nil }
+            guard let path = try found(by: process, threads, living) else { return hasLostTrack ? .mayHold : nil }
             // Executors and other sidecars hold the control directory, which is closed to agents.
             if interest == .anything, try holdsControl(process) { return nil }
             return .holds(path)
@@ -77,6 +80,7 @@ struct HolderQuery {
         }
         for entry in try ProcFS.entries(in: directory, folder) {
             let name = String(entry.number)
+            var isIdentified = true
             let isOfInterest = try ProcFS.unlessGone { () throws(SystemError) in
                 // The link's own mode tells how the file was opened and costs no visit to the file's file system.
                 if interest == .writing {
@@ -86,28 +90,52 @@ struct HolderQuery {
                     let file = try identify(name, in: directory.raw)
                     return devices.contains(file.identity.device) && counts(file)
                 } catch  where ![ENOENT, ESRCH].contains(error.errno) {
-                    return true  // another user's FUSE keeps its files from us: its name tells where it lies
+                    isIdentified = false  // another user's FUSE keeps its files from us: its name tells where it lies
+                    return true
                 }
             }
-            guard isOfInterest == true else { continue }
-            if let path = try inside("\(folder)/\(name)", of: thread) { return path }
+            guard isOfInterest == true, let target = try ProcFS.existingTarget("\(folder)/\(name)") else { continue }
+            if isInside(try place(of: target, in: thread)) { return target }
+            guard isIdentified, interest == .writing else { continue }
+            let mount = try ProcFS.mount(ofDescriptor: "/proc/\(process)/task/\(thread)/fdinfo/\(name)")
+            if let mount, try isInsideElsewhere(target, mount, of: thread) { return target }
         }
         return nil
     }
 
+    /// A name means nothing in a table that does not show the file's mount: it is one of another namespace, out of a chroot, or was
+    /// taken away from under the file. Who was started with files of the sidecar's own namespace still has those.
+    private mutating func isInsideElsewhere(_ target: String, _ mount: Int, of thread: ProcessID) throws(SystemError)
+        -> Bool
+    {
+        for viewer in [thread, getpid()] {
+            guard let table = try tables.seen(by: viewer), table.mounts.contains(where: { $0.id == mount }) else {
+                continue
+            }
+            hasLostTrack = hasLostTrack || area == nil
+            return isInside(place(of: target, by: table))
+        }
+        // Of other namespaces it is not known whose files their processes were started with.
+        if try tables.isInOwnSpace(thread) { hasLostTrack = true }
+        return false
+    }
+
     /// As `opened`, where the list of descriptors is closed to us.
     private mutating func taken(from process: ProcessID, _ thread: ProcessID) throws(SystemError) -> String? {
-        var paths: [String] = []
+        var taken: [TakenDescriptor] = []
         let query = self
         try TakenDescriptor.forEach(process, thread) { descriptor in
             guard query.interest != .writing || descriptor.isOpenForWriting, query.counts(descriptor.file),
-                query.devices.contains(descriptor.file.identity.device), let path = descriptor.path
+                query.devices.contains(descriptor.file.identity.device)
             else { return }
-            paths.append(path)
+            taken.append(descriptor)
         }
-        // A taken descriptor is named as this process sees it.
-        for path in paths {
-            if let area, let found = try place(of: path, in: getpid()), found.isBelow(area) { return path }
+        for descriptor in taken {
+            guard let path = descriptor.path else { continue }
+            if isInside(try place(of: path, in: thread)) { return path }
+            if let mount = descriptor.mount, interest == .writing, try isInsideElsewhere(path, mount, of: thread) {
+                return path
+            }
         }
         return nil
     }
@@ -144,27 +172,32 @@ struct HolderQuery {
         for number in try ProcFS.numbers(folder) {
             let link = "\(folder)/\(number)"
             guard let file = try? identify(link), devices.contains(file.identity.device) else { continue }
-            if try place(of: link, by: process)?.place.isBelow(control) == true { return true }
+            guard let target = try ProcFS.existingTarget(link) else { continue }
+            if try place(of: target, in: process)?.isBelow(control) == true { return true }
         }
         return false
     }
 
     /// Where a link of /proc leads, if that is in the area asked for.
     private mutating func inside(_ link: String, of thread: ProcessID) throws(SystemError) -> String? {
-        guard let area, let found = try place(of: link, by: thread), found.place.isBelow(area) else { return nil }
-        return found.target
+        guard let target = try ProcFS.existingTarget(link), isInside(try place(of: target, in: thread)) else {
+            return nil
+        }
+        return target
     }
 
-    private mutating func place(of link: String, by thread: ProcessID) throws(SystemError) -> (
-        target: String, place: WorkspaceFiles.Place
-    )? {
-        guard let target = try ProcFS.existingTarget(link) else { return nil }
-        return try place(of: target, in: thread).map { (target, $0) }
+    private func isInside(_ place: WorkspaceFiles.Place?) -> Bool {
+        guard let area, let place else { return false }
+        return place.isBelow(area)
     }
 
     /// Where a path lies that a process sees.
     private mutating func place(of target: String, in thread: ProcessID) throws(SystemError) -> WorkspaceFiles.Place? {
         guard target.hasPrefix("/"), let table = try tables.seen(by: thread) else { return nil }
+        return place(of: target, by: table)
+    }
+
+    private func place(of target: String, by table: MountTable) -> WorkspaceFiles.Place? {
         let deleted = " (deleted)"
         let path = target.hasSuffix(deleted) ? String(target.dropLast(deleted.count)) : target
         guard let mount = table.mount(of: path), let place = table.place(of: path) else { return nil }

@@ -4,6 +4,8 @@ import RuntimeCore
 /// `/proc/<pid>/mountinfo`: where file systems are mounted, see proc_pid_mountinfo(5).
 struct MountTable {
     struct Mount {
+        /// What `mnt_id` of an open file refers to.
+        let id: Int
         /// `major:minor` of the file system as a whole.
         let device: String
         /// Which of its folders is mounted.
@@ -18,6 +20,8 @@ struct MountTable {
 
     let mounts: [Mount]
 
+    private init(mounts: [Mount]) { self.mounts = mounts }
+
     init(process: String = "self") throws(SystemError) {
         self.init(text: try ProcFS.read("/proc/\(process)/mountinfo"))
     }
@@ -25,9 +29,10 @@ struct MountTable {
     init(text bytes: [UInt8]) {
         mounts = bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let fields = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
-            guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 1 else { return nil }
+            guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 1, let id = Int(fields[0])
+            else { return nil }
             return Mount(
-                device: fields[2], root: unescaped(fields[3]), mountPoint: unescaped(fields[4]),
+                id: id, device: fields[2], root: unescaped(fields[3]), mountPoint: unescaped(fields[4]),
                 fileSystem: fields[dash + 1], source: fields.count > dash + 2 ? unescaped(fields[dash + 2]) : "",
                 options: fields[fields.count - 1].split(separator: ","))
         }
@@ -41,6 +46,17 @@ struct MountTable {
         } catch  where [ENOENT, ESRCH, EINVAL].contains(error.errno) {
             return nil
         }
+    }
+
+    /// The same mounts as they are called from outside the chroot whose table this is.
+    func within(_ root: String) -> MountTable {
+        MountTable(
+            mounts: mounts.map { mount in
+                let point = mount.mountPoint == "/" ? root : root + mount.mountPoint
+                return Mount(
+                    id: mount.id, device: mount.device, root: mount.root, mountPoint: point,
+                    fileSystem: mount.fileSystem, source: mount.source, options: mount.options)
+            })
     }
 
     /// The mount that `path` is reached through: the last of those with the longest fitting mount point, which hides the others.

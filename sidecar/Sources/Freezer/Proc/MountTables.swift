@@ -26,6 +26,11 @@ package final class MountTables {
         }
     }
 
+    /// Whether a process shares this one's mounts.
+    func isInOwnSpace(_ process: ProcessID) throws(SystemError) -> Bool {
+        try ProcFS.existingTarget("/proc/\(process)/ns/mnt") == ownSpace
+    }
+
     /// What a process has mounted; nil once it is gone.
     func seen(by process: ProcessID) throws(SystemError) -> MountTable? {
         let link = "/proc/\(process)/ns/mnt"
@@ -49,6 +54,9 @@ package final class MountTables {
             let path = "/proc/\(process)/mountinfo"
             let file = try ProcFS.open(path, CInt(O_RDONLY))
             let table = MountTable(text: try ProcFS.read(open: file.raw, path))
+            // In a chroot it is shown a part, by names of its own: good for no other process of the namespace.
+            guard let root = try ProcFS.existingTarget("/proc/\(process)/root") else { return nil }
+            if root != "/" { return table.within(root) }
             // Else it went into another one meanwhile, and this is that one's.
             guard try ProcFS.existingTarget(link) == space else { return table }
             known[space] = Known(file: known.count < Self.mostOpen ? file.release() : -1, table: table)

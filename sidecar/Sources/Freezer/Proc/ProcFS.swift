@@ -92,6 +92,13 @@ package enum ProcFS {
     /// The numbers among a directory's entries: processes, threads or descriptors.
     static func numbers(_ path: String) throws(SystemError) -> [CInt] { try entries(path).map(\.number) }
 
+    /// The mount that a file was opened by: `mnt_id` of proc_pid_fdinfo(5); nil once the descriptor is closed.
+    static func mount(ofDescriptor path: String) throws(SystemError) -> Int? {
+        let text = try unlessGone { () throws(SystemError) in try read(path) } ?? []
+        let line = text.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "mnt_id:".utf8) }
+        return line.flatMap { Int(String(decoding: $0.dropFirst(7), as: UTF8.self).filter(\.isNumber)) }
+    }
+
     /// Where a link of /proc points, as the process sees it; nil where that may not be read or is gone.
     static func target(_ path: String, in directory: CInt = AT_FDCWD) -> String? {
         try? existingTarget(path, in: directory)

@@ -8,8 +8,10 @@ struct TakenDescriptor {
     let number: CInt
     let file: FileStatus
     let isOpenForWriting: Bool
-    /// As this process sees it; nil where it has no name.
+    /// From the top of the namespace that it was opened in; nil where it has no name.
     let path: String?
+    /// As mountinfo numbers it; of what may be written to.
+    let mount: Int?
 
     /// The descriptors of a thread, one after the other. Each number that its table has room for is tried.
     static func forEach(_ process: ProcessID, _ thread: ProcessID, _ body: (TakenDescriptor) -> Void)
@@ -26,11 +28,12 @@ struct TakenDescriptor {
             if raw == -1 { throw SystemError("pidfd_getfd", String(thread)) }
             let own = FileDescriptor(owning: raw)
             let link = "/proc/self/fd/\(own.raw)"
+            let isOpenForWriting = fcntl(own.raw, F_GETFL) & O_ACCMODE != O_RDONLY
             body(
                 TakenDescriptor(
-                    number: number, file: try identify(link),
-                    isOpenForWriting: fcntl(own.raw, F_GETFL) & O_ACCMODE != O_RDONLY,
-                    path: ProcFS.target(link)))
+                    number: number, file: try identify(link), isOpenForWriting: isOpenForWriting,
+                    path: ProcFS.target(link),
+                    mount: isOpenForWriting ? try ProcFS.mount(ofDescriptor: "/proc/self/fdinfo/\(own.raw)") : nil))
         }
     }
 
