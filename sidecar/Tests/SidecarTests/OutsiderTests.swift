@@ -1,3 +1,4 @@
+import Foundation
 private import Glibc
 import Quiesce
 import RuntimeCore
@@ -110,6 +111,32 @@ import Testing
             #expect(try freeze.resume().isHeld)
             let line = try await sandbox.sidecar.line { $0.contains("\"frozen\"") }
             if let word { #expect(line.contains("process \(stranger.pid) \(word)")) }
+        }
+    }
+
+    @Test("What a container had mounted is let go of when the look at it is over")
+    func letsGo() async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(workspace, "exec sleep 1000")
+        let stranger = try Stranger(
+            in: workspace.mount, "exec 3>> \(workspace.live)/file; echo > ready; exec sleep 1000",
+            launcher: Self.apart)
+        #expect(await eventually { access("\(workspace.mount)/ready", F_OK) == 0 })
+        let freeze = try workspace.freeze()
+        #expect(freeze.consistency == .bestEffort)
+        #expect(try freeze.resume().isHeld)
+        // One may be that of its own namespace.
+        let isLetGo = try await eventually { try Self.mountTables(openIn: sandbox.sidecar.pid) <= 1 }
+        #expect(isLetGo)
+        withExtendedLifetime(stranger) {}
+    }
+
+    private static func mountTables(openIn process: CInt) throws -> Int {
+        let folder = "/proc/\(process)/fd"
+        return try FileManager.default.contentsOfDirectory(atPath: folder).count { name in
+            // Closed meanwhile, it is none.
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)"))?
+                .hasSuffix("/mountinfo") == true
         }
     }
 

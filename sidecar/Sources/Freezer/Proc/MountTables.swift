@@ -12,12 +12,22 @@ package final class MountTables {
     }
 
     private var known: [String: Known] = [:]
+    private let ownSpace = ProcFS.target("/proc/self/ns/mnt")
     /// More namespaces than this are read anew for each look.
     private static let mostOpen = 16
 
     package init() {}
 
     deinit { for entry in known.values where entry.file >= 0 { close(entry.file) } }
+
+    /// Nothing is looked at for a while. Held any longer, the namespace of a container that has ended would keep its file systems
+    /// mounted.
+    package func rest() {
+        for (space, entry) in known where space != ownSpace {
+            if entry.file >= 0 { close(entry.file) }
+            known[space] = nil
+        }
+    }
 
     /// What was found before may have changed.
     func begin() {

@@ -113,6 +113,7 @@ final class AttendProgram {
             let wish = try charge.tend(workspace, mayStart: participant.mayStartAgent)
             notes.note(agent: charge.process)
             if hasEnded { return }
+            if pace == .idle { lookout.tables.rest() }
             var poll = PollSet([signals.raw, guardian.descriptor, watch?.descriptor ?? -1, charge.descriptor])
             poll.wait([pacing.timeout(pace), wish].compactMap { $0 }.min())
             if poll.isReady(0) { takeSignals() }
