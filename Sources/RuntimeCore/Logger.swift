@@ -42,14 +42,17 @@ package struct Logger: Sendable {
 
     private let level: Level
     private let descriptor: CInt
+    private let mayWait: Bool
     private var fields: [(LogKey, LogValue)] = []
 
     /// - Parameters:
     ///   - level: what is below it is dropped.
     ///   - descriptor: where the lines go; standard error.
-    package init(level: Level = .info, descriptor: CInt = STDERR_FILENO) {
+    ///   - mayWait: false for a program that others wait for: while whoever reads its log does not, lines are lost.
+    package init(level: Level = .info, descriptor: CInt = STDERR_FILENO, mayWait: Bool = true) {
         self.level = level
         self.descriptor = descriptor
+        self.mayWait = mayWait
     }
 
     /// A logger that puts a field on every line.
@@ -100,7 +103,27 @@ package struct Logger: Sendable {
         for (key, value) in extra { append(key, value, to: &text) }
         text += "}\n"
         // One write for a line, so that lines of several threads or processes do not mix.
-        _ = text.withUTF8 { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        text.withUTF8 { line in
+            if mayWait {
+                _ = Glibc.write(descriptor, line.baseAddress, line.count)
+            } else {
+                writeWithoutWaiting(UnsafeRawBufferPointer(line))
+            }
+        }
+    }
+
+    /// The descriptor cannot be made non-blocking: others share it. But a pipe, a socket or a terminal that is ready takes this much at
+    /// once (PIPE_BUF of pipe(7)).
+    private func writeWithoutWaiting(_ line: UnsafeRawBufferPointer) {
+        var rest = line[...]
+        while !rest.isEmpty {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            guard poll(&entry, 1, 0) == 1, entry.revents & Int16(POLLOUT) != 0 else { return }
+            let part = UnsafeRawBufferPointer(rebasing: rest.prefix(4096))
+            let count = Glibc.write(descriptor, part.baseAddress, part.count)
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
     }
 
     private func append(_ key: LogKey, _ value: LogValue, to text: inout String) {

@@ -1,3 +1,4 @@
+private import CShims
 private import Glibc
 import Quiesce
 import RuntimeCore
@@ -29,6 +30,26 @@ import Testing
             #expect(receipt.isHeld)
             #expect(await eventually { workspace.size("log") > before })
         }
+    }
+
+    @Test("A log that nobody reads holds up neither the agent nor the sidecar")
+    func unreadLog() async throws {
+        let workspace = try TestWorkspace()
+        var ends: [CInt] = [0, 0]
+        try systemCall("pipe2") { wvs_pipe2(&ends, O_CLOEXEC | O_NONBLOCK) }
+        defer { for end in ends { close(end) } }
+        let program = "\(ProgramProcess.folder)/wvs-sidecar"
+        // The shell's copy of the pipe waits, and so would the sidecar's.
+        let command = "exec 2> /proc/\(getpid())/fd/\(ends[1]); exec \(program) run --workspace \(workspace.path)"
+        let sidecar = try ProgramProcess(
+            "sh", at: "/bin/sh",
+            arguments: ["-c", "\(command) --state-dir \(workspace.mount)/state -- sh -c '\(Self.writing)'"])
+        #expect(await eventually { workspace.size("log") > 0 })
+        while write(ends[1], "x", 1) == 1 {}
+        #expect(try workspace.freeze().resume().isHeld)
+        let before = workspace.size("log")
+        #expect(await eventually { workspace.size("log") > before })
+        #expect(sidecar.end(SIGTERM) == 128 + SIGTERM)
     }
 
     @Test("The agent starts in the live tree, and its exit code is the sidecar's")

@@ -29,7 +29,7 @@ final class AttendProgram {
     ) throws {
         self.settings = settings
         self.mode = mode
-        let logger = Logger(level: settings.logLevel)
+        let logger = SidecarSettings.logger(settings.logLevel)
         self.logger = logger
         identity = SidecarIdentity.make()
         signals = try SignalDescriptor()

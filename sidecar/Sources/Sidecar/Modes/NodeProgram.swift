@@ -20,7 +20,7 @@ final class NodeProgram {
 
     init(_ settings: NodeSettings) throws {
         self.settings = settings
-        logger = Logger(level: settings.logLevel)
+        logger = SidecarSettings.logger(settings.logLevel)
         signals = try SignalDescriptor()
         watch = ControlWatch.start(logger)
         Priority.raise(logger)

@@ -44,6 +44,9 @@ enum SidecarSettings {
             expected: "a folder",
             "where a sidecar notes what a successor would have to thaw, and what status shows")
     }
+
+    /// An agent stands still while the sidecar speaks: whoever does not read the log must hold up neither.
+    static func logger(_ level: Logger.Level) -> Logger { Logger(level: level, mayWait: false) }
 }
 
 /// How an agent is stopped.

@@ -4,7 +4,7 @@ import RuntimeCore
 /// Keeps the state file, where there can be one: without it a sidecar works as well, only its successor knows less.
 final class SuccessionNotes {
     private var file: StateFile?
-    private var logger = Logger()
+    private var logger = SidecarSettings.logger(.info)
     /// Whose agents live on.
     private var estates: [Estate] = []
 
