@@ -53,6 +53,26 @@ import Testing
         withExtendedLifetime(node) {}
     }
 
+    @Test("More workspaces are served than the soft limit of descriptors allows")
+    func manyWorkspaces() async throws {
+        let workspace = try TestWorkspace()
+        let others = try (0..<40).map { try TestWorkspace(wsid: "other-\($0)", in: workspace.mount) }
+        let program = "\(ProgramProcess.folder)/wvs-sidecar"
+        let node = try ProgramProcess(
+            "sh", at: "/bin/sh",
+            arguments: [
+                "-c",
+                "ulimit -Sn 64; exec \(program) node --root \(workspace.mount) --state-dir \(workspace.mount)/state",
+            ])
+        for other in others {
+            let isServed = try await eventually {
+                try !Participant.others(than: "", controlDirectory: other.control).isEmpty
+            }
+            #expect(isServed)
+        }
+        #expect(node.end(SIGTERM) == 0)
+    }
+
     @Test("The node steps back when an agent's sidecar registers, and takes its place again when that has gone")
     func stepsBack() async throws {
         let workspace = try TestWorkspace()
