@@ -59,13 +59,15 @@ struct Workspace {
 
     /// Opens `.wvs` for the protocol.
     func openControlDirectory() throws(SidecarError) -> FileDescriptor {
-        try open(controlDirectory, flags: O_RDONLY, "the control directory cannot be opened by this user")
+        // As a link it could lead to another workspace's.
+        try open(controlDirectory, flags: O_RDONLY | O_NOFOLLOW, "the control directory cannot be opened by this user")
     }
 
     /// Whether the control directory that was opened has been removed, and another one is ready in its place.
     func hasReplaced(_ control: CInt) -> Bool {
         var status = stat()
         guard fstat(control, &status) == 0, status.st_nlink == 0 else { return false }
+        guard lstat(controlDirectory, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return false }
         // It comes last.
         return access("\(controlDirectory)/control.json", F_OK) == 0
     }

@@ -78,6 +78,37 @@ import Testing
         withExtendedLifetime(sandbox) {}
     }
 
+    @Test("A sidecar that starts does not follow .wvs into another workspace")
+    func startsNowhereElse() async throws {
+        let workspace = try TestWorkspace()
+        let other = try TestWorkspace(wsid: "other", in: workspace.mount)
+        let folder = "\(workspace.path)/.wvs"
+        _ = try await Command.run(["sh", "-c", "rm -r \(folder); ln -s ../other/.wvs \(folder)"])
+        let sidecar = try ProgramProcess(
+            "wvs-sidecar",
+            arguments: ["run", "--workspace", workspace.path, "--state-dir", "\(workspace.mount)/state", "--", "true"])
+        #expect(try await sidecar.ended() == 125)
+        #expect(sidecar.lines.contains { $0.contains("control directory cannot be opened") })
+        #expect(try Participant.others(than: "", controlDirectory: other.control).isEmpty)
+        #expect(access("\(other.path)/.wvs/sidecar.json", F_OK) == -1)
+    }
+
+    @Test("Nor does one that serves, when its own is removed: it waits for another of its own")
+    func goesNowhereElse() async throws {
+        let workspace = try TestWorkspace()
+        let other = try TestWorkspace(wsid: "other", in: workspace.mount)
+        let sandbox = try await Sandbox(workspace, "exec sleep 1000")
+        #expect(try workspace.freeze().resume().isHeld)
+        // The removal is what it is told of.
+        let script = "mv .wvs aside; ln -s ../other/.wvs .wvs; rm -r aside"
+        try await Command.run(["sh", "-c", "cd \(workspace.path); \(script)"])
+        try await Command.run(["sh", "-c", "cd \(workspace.path); rm .wvs; mkdir -m 700 .wvs"])
+        try workspace.prepareAnew()
+        #expect(try workspace.freezeAnew(timeout: .seconds(20)).resume().isHeld)
+        #expect(!sandbox.sidecar.hasEnded)
+        #expect(access("\(other.path)/.wvs/sidecar.json", F_OK) == -1)
+    }
+
     @Test("With the sidecar's own user", arguments: attacks)
     func endsWellForEveryone(_ attack: Attack) async throws {
         let workspace = try TestWorkspace()
