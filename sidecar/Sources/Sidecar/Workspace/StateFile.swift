@@ -87,12 +87,20 @@ struct StateFile {
 
     func remove() throws(SystemError) { try systemCall("unlink", path) { unlink(path) } }
 
-    /// The folder of the state files, made if need be.
+    /// The folder of the state files, made if need be. Below `/tmp` somebody else may have been there before: what one reads in
+    /// another's folder is thawed, and what one writes there may be a link to anything.
     static func makeDirectory(_ path: String) throws(SystemError) {
         do {
             try systemCall("mkdir", path) { mkdir(path, 0o700) }
         } catch  where error.errno == EEXIST {
-            return
+            // The link, if it is one, and where it leads.
+            for flags in [AT_SYMLINK_NOFOLLOW, 0] {
+                var status = stat()
+                try systemCall("fstatat", path) { fstatat(AT_FDCWD, path, &status, flags) }
+                guard status.st_uid == 0 || status.st_uid == geteuid() else {
+                    throw SystemError("open", "\(path), which belongs to user \(status.st_uid)", errno: EPERM)
+                }
+            }
         }
     }
 
@@ -148,15 +156,21 @@ struct StateFile {
 
     private func write() throws(SystemError) {
         let temporary = Self.temporary(path)
-        do {
+        do throws(SystemError) {
             let file = FileDescriptor(
                 owning: try systemCall("open", temporary) {
                     wvs_open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
                 })
             var text = note.text
-            try systemCall("write", temporary) { text.withUTF8 { Glibc.write(file.raw, $0.baseAddress, $0.count) } }
+            let written = try systemCall("write", temporary) {
+                text.withUTF8 { Glibc.write(file.raw, $0.baseAddress, $0.count) }
+            }
+            guard written == text.utf8.count else { throw SystemError("write", temporary, errno: ENOSPC) }
+            try systemCall("rename", path) { rename(temporary, path) }
+        } catch {
+            unlink(temporary)
+            throw error
         }
-        try systemCall("rename", path) { rename(temporary, path) }
     }
 }
 
