@@ -224,6 +224,23 @@ import Testing
         withExtendedLifetime(agent) {}
     }
 
+    @Test("A FIFO or an endless file in place of the pidfile holds nobody up")
+    func hostilePidfile() async throws {
+        let workspace = try TestWorkspace()
+        let pidfile = "\(workspace.mount)/agent.pid"
+        #expect(mkfifo(pidfile, 0o600) == 0)
+        let attached = try await Attached(workspace, ["attach", "--pidfile", pidfile, "--poll-interval", "20ms"])
+        #expect(try workspace.freeze().resume().isHeld)
+        unlink(pidfile)
+        #expect(symlink("/dev/zero", pidfile) == 0)
+        #expect(try workspace.freeze().resume().isHeld)
+        unlink(pidfile)
+        close(open(pidfile, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
+        #expect(truncate(pidfile, 1 << 40) == 0)
+        #expect(try workspace.freeze().resume().isHeld)
+        #expect(attached.sidecar.end(SIGTERM) == 0)
+    }
+
     @Test("Neither the sidecar itself nor what it descends from can be attached to")
     func refusesAncestors() async throws {
         let workspace = try TestWorkspace()

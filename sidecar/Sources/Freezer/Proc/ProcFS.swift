@@ -10,6 +10,13 @@ package enum ProcFS {
         return try read(open: file.raw, path)
     }
 
+    /// The beginning of a file that somebody else may have put there; nothing of what is no regular file.
+    package static func beginning(of path: String, atMost size: Int) throws(SystemError) -> [UInt8] {
+        let file = try open(path, CInt(O_RDONLY) | CInt(O_NONBLOCK) | CInt(O_NOCTTY))
+        guard try identify("/proc/self/fd/\(file.raw)").isRegular else { return [] }
+        return try withStart(of: file.raw, path, atMost: size) { Array($0) }
+    }
+
     /// The whole of a small file that is open, from its beginning.
     static func read(open file: CInt, _ path: String) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -100,11 +100,12 @@ final class TreeCharge: Charge {
     /// Why a pidfile names nobody.
     private struct NoProcess: Error { let text: String }
 
-    /// The number on the file's first line: what stands below it is another matter.
+    /// The number on the file's first line: what stands below it is another matter. The agent may write it: neither a FIFO nor an
+    /// endless text may hold the sidecar up.
     private static func read(_ pidfile: String) -> Result<ProcessID, NoProcess> {
         do {
-            let line = try ProcFS.read(pidfile).prefix { $0 != UInt8(ascii: "\n") }
-            let text = String(decoding: line.prefix(32), as: UTF8.self).filter { $0 != " " && $0 != "\t" && $0 != "\r" }
+            let line = try ProcFS.beginning(of: pidfile, atMost: 32).prefix { $0 != UInt8(ascii: "\n") }
+            let text = String(decoding: line, as: UTF8.self).filter { $0 != " " && $0 != "\t" && $0 != "\r" }
             guard let pid = ProcessID(text), pid > 1 else {
                 return .failure(NoProcess(text: "its first line is no process id"))
             }
