@@ -50,9 +50,11 @@ package struct ExecutorProgram: Sendable {
     /// Recovers, then serves until a signal ends it. Calls are drained first; then what they left to the background is stopped.
     package func run() async throws {
         try await recovery.start()
-        logger.info("listening", [.program: "grpc", .address: LogValue(grpcAddress), .version: .text(Version.current)])
         let group = ServiceGroup(
             [monitoring, recovery, server], shutdownTimeout: settings.shutdownTimeout, logger: logger)
-        try await group.run()
+        try await group.run {
+            logger.info(
+                "listening", [.program: "grpc", .address: LogValue(grpcAddress), .version: .text(Version.current)])
+        }
     }
 }

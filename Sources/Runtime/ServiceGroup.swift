@@ -46,10 +46,13 @@ package struct ServiceGroup: Sendable {
     }
 
     /// Throws the first failure of a service, after the others have been shut down.
-    package func run() async throws {
+    ///
+    /// - Parameter ready: runs as soon as a signal ends all of it in order.
+    package func run(ready: () -> Void = {}) async throws {
         let (events, continuation) = AsyncStream.makeStream(of: Event.self)
         let signals = SignalSource([SIGTERM, SIGINT]) { continuation.yield(.signal($0)) }
         defer { signals.cancel() }
+        ready()
         let tasks = services.enumerated().map { index, service in
             Task {
                 do {

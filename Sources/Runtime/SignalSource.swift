@@ -8,13 +8,17 @@ package final class SignalSource: @unchecked Sendable {
 
     package init(_ numbers: [CInt], handler: @escaping @Sendable (CInt) -> Void) {
         let queue = DispatchQueue(label: "signals")
+        let isHeard = DispatchGroup()
         sources = numbers.map { number in
-            signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler { handler(number) }
+            // Until then the default action stays: a signal that is ignored meanwhile would be lost.
+            isHeard.enter()
+            source.setRegistrationHandler { isHeard.leave() }
             source.resume()
             return source
         }
+        isHeard.wait()
     }
 
     package func cancel() { sources.forEach { $0.cancel() } }

@@ -29,6 +29,16 @@ struct ShutdownTests {
         await expectOpen(ended, "run() returns")
     }
 
+    @Test("before it runs never serves, and ends")
+    func early() async throws {
+        for _ in 0..<20 {
+            let server = try GRPCServer(address: "127.0.0.1:0", methods: [echo], logger: quiet)
+            server.shutdown()
+            let (_, ended) = Self.serve(server)
+            await expectOpen(ended, "run() returns")
+        }
+    }
+
     @Test("cancels what still runs after the drain timeout, and ends")
     func drainTimeout() async throws {
         let stall = Stall()

@@ -32,12 +32,14 @@ final class Acceptor: Sendable {
     }
 
     func start() {
-        let first = state.withLock { state in
-            defer { state.started = true }
-            return !state.started
+        let serves = state.withLock { state in
+            precondition(!state.started, "a server runs once")
+            state.started = true
+            // The C core does not bear to be started once it is shut down.
+            if !state.shuttingDown { server.start() }
+            return !state.shuttingDown
         }
-        precondition(first, "a server runs once")
-        server.start()
+        guard serves else { return }
         methods.forEach(acceptNext)
         refuseNextUnknown()
     }

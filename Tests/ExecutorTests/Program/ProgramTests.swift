@@ -64,6 +64,11 @@ import Testing
         #expect(executor.process.end() == 0)
     }
 
+    @Test func aSignalThatComesAsSoonAsItListensEndsItInOrder() async throws {
+        let scratch = try ScratchMount()
+        for _ in 0..<10 { #expect(try await ExecutorProcess(scratch).process.end() == 0) }
+    }
+
     @Test func itMayOpenAsManyFilesAsTheMachineAllowsAndHasRoomForThem() async throws {
         let scratch = try ScratchMount()
         let process = try ProgramProcess(
