@@ -130,6 +130,29 @@ import Testing
         #expect(rmdir(state) == 0, "nothing is left of any of them")
     }
 
+    @Test("An answer that cannot be written is tried until the lease ends, and complained of once")
+    func unwritableAnswer() async throws {
+        let workspace = try TestWorkspace()
+        let sandbox = try await Sandbox(workspace, Self.writing)
+        #expect(await eventually { workspace.size("log") > 0 })
+        let file = "\(workspace.path)/.wvs/control.json"
+        sandbox.sidecar.signal(SIGSTOP)
+        #expect(await eventually { ProcessState.of(sandbox.sidecar.pid) == "T" })
+        async let isRefused = (try? workspace.freeze(lease: .milliseconds(800), timeout: .milliseconds(600))) == nil
+        #expect(await eventually { (try? readText(file))?.contains("REQUEST_FREEZE") == true })
+        try await Command.run(["chattr", "+i", file])
+        sandbox.sidecar.signal(SIGCONT)
+        let complaint = "the answer could not be written"
+        _ = try await sandbox.sidecar.line { $0.contains(complaint) }
+        let hasTimedOut = await isRefused
+        #expect(hasTimedOut)
+        let before = workspace.size("log")
+        #expect(await eventually { workspace.size("log") > before }, "the lease ends")
+        try await Command.run(["chattr", "-i", file])
+        #expect(try workspace.freeze().resume().isHeld)
+        #expect(sandbox.sidecar.lines.count { $0.contains(complaint) } == 1)
+    }
+
     @Test("An agent that ends while frozen is thawed, and its sidecar ends as it did")
     func agentKilledWhileFrozen() async throws {
         let workspace = try TestWorkspace()

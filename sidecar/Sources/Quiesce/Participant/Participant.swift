@@ -49,6 +49,8 @@ package final class Participant {
     /// For the acknowledgement that is being written.
     private var openFiles: OpenFiles?
     private var lastReading = Reading.absent
+    /// Why the answer could not be written the last time: it is tried again every few milliseconds.
+    private var complaint: SystemError?
 
     /// - Parameters:
     ///   - controlDirectory: the workspace's `.wvs`; duplicated, so that the caller may close its own.
@@ -226,6 +228,7 @@ package final class Participant {
     private func acknowledge() {
         do {
             let update = try file.update(before: writeOpenFiles) { machine.edit($0) }
+            complaint = nil
             if !update.locked { logger.warn("the control lock is held; going on without it") }
             guard update.written else { return }
             let logger = logger.with(.epoch, .integer(Int64(clamping: machine.epoch)))
@@ -237,7 +240,8 @@ package final class Participant {
                 report(acknowledgement, logger)
             }
         } catch {
-            logger.error("the answer could not be written", [.error: LogValue(error)])
+            if error != complaint { logger.error("the answer could not be written", [.error: LogValue(error)]) }
+            complaint = error
         }
     }
 
