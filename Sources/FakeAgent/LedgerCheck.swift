@@ -15,7 +15,7 @@ package enum LedgerCheck {
     /// Throws where a file cannot be read; a ledger folder without its files is a problem, not an error.
     package static func run(root: String) throws(SystemError) -> LedgerReport {
         var report = LedgerReport()
-        for name in try entries(root).sorted() where name.hasPrefix("ledger-") {
+        for name in try FolderNames.read(root).sorted() where name.hasPrefix("ledger-") {
             report.ledgers += 1
             try check("\(root)/\(name)", name, &report)
         }
@@ -23,7 +23,7 @@ package enum LedgerCheck {
     }
 
     private static func check(_ path: String, _ name: String, _ report: inout LedgerReport) throws(SystemError) {
-        let present = Set(try entries(path))
+        let present = Set(try FolderNames.read(path))
         // A ledger's files appear one by one when it is created, before its first step.
         guard present.contains("done"), present.contains("intent"), present.contains("journal") else {
             if present.contains("head") {
@@ -34,7 +34,7 @@ package enum LedgerCheck {
         var chain: [(String, UInt64)] = [("intent", try LedgerFile.number("\(path)/intent"))]
         chain.append(("journal", try journal("\(path)/journal", name, &report)))
         if present.contains("mapped") { chain.append(("mapped", try LedgerFile.mappedNumber("\(path)/mapped"))) }
-        for cell in (try entries("\(path)/cells")).compactMap(Int.init).sorted() {
+        for cell in (try FolderNames.read("\(path)/cells")).compactMap(Int.init).sorted() {
             chain.append(("cells/\(cell)", try LedgerFile.number("\(path)/cells/\(cell)")))
         }
         if present.contains("head") {
@@ -77,16 +77,4 @@ package enum LedgerCheck {
         return previous ?? 0
     }
 
-    static func entries(_ path: String) throws(SystemError) -> [String] {
-        guard let directory = opendir(path) else { throw SystemError("opendir", path) }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names
-    }
 }

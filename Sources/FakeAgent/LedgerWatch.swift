@@ -22,7 +22,7 @@ package enum LedgerWatch {
 
     private static func steps(_ root: String) throws(SystemError) -> [String: UInt64] {
         var steps: [String: UInt64] = [:]
-        for name in try LedgerCheck.entries(root) where name.hasPrefix("ledger-") {
+        for name in try FolderNames.read(root) where name.hasPrefix("ledger-") {
             do {
                 steps[name] = try LedgerFile.number("\(root)/\(name)/done")
             } catch  where error.errno == ENOENT {

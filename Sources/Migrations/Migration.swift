@@ -19,7 +19,7 @@ package struct Migration: Sendable, Equatable {
     /// Reads a folder in golang-migrate's file format, in ascending order. Files of other names are no migrations.
     package static func load(from folder: String) throws -> [Migration] {
         var parts: [Int64: (name: String, up: String?, down: String?)] = [:]
-        for file in try entries(of: folder).sorted() {
+        for file in try FolderNames.read(folder).sorted() {
             guard let (version, name, isUp) = parse(file) else { continue }
             var part = parts[version] ?? (name, nil, nil)
             guard part.name == name, (isUp ? part.up : part.down) == nil else {
@@ -43,17 +43,6 @@ package struct Migration: Sendable, Equatable {
         guard let version = Int64(digits), rest.hasPrefix("_") else { return nil }
         return (version, String(rest.dropFirst()), isUp)
     }
-}
-
-private func entries(of folder: String) throws(SystemError) -> [String] {
-    guard let stream = opendir(folder) else { throw SystemError("opendir", folder) }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-        names.append(
-            withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
-    }
-    return names
 }
 
 private func text(of path: String) throws(SystemError) -> String {

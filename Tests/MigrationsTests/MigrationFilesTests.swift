@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func aMissingFolderIsNamed() {
-        let missing = SystemError("opendir", "/nonexistent", errno: 2)
+        let missing = SystemError("open", "/nonexistent", errno: 2)
         #expect(throws: missing) { try Migration.load(from: "/nonexistent") }
     }
 }

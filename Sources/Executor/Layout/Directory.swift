@@ -112,28 +112,7 @@ final class Directory: Sendable {
     }
 
     /// The names in this directory, without `.` and `..`.
-    func names() throws(SystemError) -> [String] {
-        // A descriptor of its own: reading moves the offset.
-        let copy = try systemCall("openat", path) { wvs_openat(raw, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
-        guard let stream = fdopendir(copy) else {
-            let failure = SystemError("fdopendir", path)
-            close(copy)
-            throw failure
-        }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while true {
-            errno = 0
-            guard let entry = readdir(stream) else {
-                if errno != 0 { throw SystemError("readdir", path) }
-                return names
-            }
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-    }
+    func names() throws(SystemError) -> [String] { try FolderNames.read(raw, path) }
 
     /// Makes renames and new entries of this directory durable.
     func sync() throws(SystemError) { try systemCall("fsync", path) { fsync(raw) } }

@@ -139,28 +139,7 @@ struct RegistrationFolder {
     }
 
     private static func names(in folder: CInt) throws(SystemError) -> [String] {
-        // A descriptor of its own: fdopendir takes it over, and its position is not shared.
-        let raw = try systemCall("openat", Self.name) { openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard let stream = fdopendir(raw) else {
-            let error = SystemError("fdopendir", Self.name)
-            close(raw)
-            throw error
-        }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while true {
-            errno = 0
-            guard let entry = readdir(stream) else {
-                // A list that breaks off would hide who is attached.
-                if errno != 0 { throw SystemError("readdir", Self.name) }
-                return names
-            }
-            // So many files are nobody's registrations; but one of those that were not looked at may be somebody's.
-            if names.count >= Self.maximumNames { throw SystemError("readdir", Self.name, errno: EOVERFLOW) }
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
+        // So many files are nobody's registrations; but one of those that were not looked at may be somebody's.
+        try FolderNames.read(folder, name, atMost: maximumNames)
     }
 }

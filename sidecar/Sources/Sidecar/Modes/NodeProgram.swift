@@ -102,16 +102,13 @@ final class NodeProgram {
             seat.leave()
             seats[wsid] = nil
         }
-        guard let stream = opendir(root) else {
-            throw SidecarError(.workspace, "the folder cannot be read", cause: SystemError("opendir", root))
+        let names: [String]
+        do {
+            names = try FolderNames.read(root)
+        } catch {
+            throw SidecarError(.workspace, "the folder cannot be read", cause: error)
         }
-        defer { closedir(stream) }
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if Workspace.isValid(wsid: name), seats[name] == nil { admit(name) }
-        }
+        for name in names where Workspace.isValid(wsid: name) && seats[name] == nil { admit(name) }
     }
 
     private func admit(_ wsid: String) {

@@ -135,13 +135,8 @@ struct StateFile {
 
     /// The state files of a workspace, or of all, of the living and the dead.
     static func files(directory: String, wsid: String?) throws(SystemError) -> [(path: String, note: Note?)] {
-        guard let stream = opendir(directory) else { throw SystemError("opendir", directory) }
-        defer { closedir(stream) }
         var result: [(path: String, note: Note?)] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
+        for name in try FolderNames.read(directory) {
             // A wsid holds no dot.
             guard name.hasSuffix(".json"), let owner = name.split(separator: ".").first,
                 wsid == nil || wsid == String(owner)
