@@ -157,6 +157,19 @@ struct BtrfsEngineTests {
         }
     }
 
+    @Test("cloning a subvolume takes no look at its entries: a freeze is as short whatever its size")
+    func constantTimeClone() async throws {
+        try await ScratchFileSystem.with(.btrfs) { fileSystem in
+            let run = try CloneRun(fileSystem.path, engine: BtrfsEngine())
+            try run.makeFiles(300, in: run.source)
+            let counted = try run.engine.clone(
+                from: run.directory.raw, "source", to: run.directory.raw, "clone", as: .snapshot, onFailure: .leave,
+                progress: run.progress, cancellation: run.cancellation)
+            #expect(counted == nil && run.progress.entries == 0)
+            #expect(try Directory(path: run.target).names().count == 300)
+        }
+    }
+
     @Test("removing a subvolume takes no look at its entries")
     func constantTimeRemoval() async throws {
         try await ScratchFileSystem.with(.btrfs) { fileSystem in

@@ -124,6 +124,29 @@ import Testing
         #expect(try rig.scratch.tree() == [Volume.marker])
     }
 
+    @Test(arguments: ["..", "../live", "../../ws-2/snapshots/\(Ids.snapshot)", "/etc", "\(Ids.snapshot)/..", ".", ""])
+    func anIDThatLeadsElsewhereIsRefusedBeforeAnythingIsDone(id: String) async throws {
+        let rig = try await Rig()
+        try await rig.makeSnapshot().stop()
+        _ = try rig.scratch.directory("ws-2/snapshots/\(Ids.snapshot)")
+        _ = try rig.names("snapshots")
+        let before = try rig.scratch.tree()
+        let operations: [Operation] = [
+            .initWorkspace(liveID: id, owner: nil), .snapshotCreate(snapshotID: id, message: ""),
+            .snapshotDrop(snapshotID: id), .setCurrent(snapshotID: id, liveID: Ids.snapshot, discard: true),
+            .setCurrent(snapshotID: Ids.snapshot, liveID: id, discard: true),
+        ]
+        for operation in operations {
+            let failure = try await rig.execute(operation, fence: 9).failure
+            #expect(failure?.code == .badRequest && failure?.retryable == false, "\(operation)")
+            guard case .failure(let failure) = try await rig.settle(operation, fence: 10) else {
+                throw Unexpected(outcome: "\(operation) was settled")
+            }
+            #expect(failure.code == .badRequest, "\(operation)")
+        }
+        #expect(try rig.scratch.tree() == before)
+    }
+
     @Test func aFileInPlaceOfTheMountIsAFailureThatNamesIt() async throws {
         let rig = try await Rig()
         let path = rig.scratch.path

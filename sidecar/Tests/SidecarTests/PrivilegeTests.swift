@@ -125,6 +125,44 @@ import Testing
         #expect(try await launched.end() == 128 + SIGTERM)
     }
 
+    @Test(
+        "Two sandboxes on one workspace that do not see each other both stand still and prove it; when one dies whole, nothing may be made of it"
+    )
+    func twoSandboxes() async throws {
+        let workspace = try TestWorkspace()
+        let names = ["one", "two"]
+        let launched = try names.map { name in
+            try Launched(
+                """
+                exec unshare --pid --fork --mount-proc \(ProgramProcess.folder)/wvs-sidecar run \
+                --workspace \(workspace.path) --state-dir \(workspace.mount)/state-\(name) \
+                -- /bin/sh -c 'exec 3>> held-\(name); echo dirty >&3; while echo line >> \(name); do :; done'
+                """)
+        }
+        let sizes = { names.map { workspace.size($0) } }
+        #expect(await eventually(within: .seconds(30)) { sizes().allSatisfy { $0 > 0 } })
+        for round in 0..<3 {
+            let freeze = try workspace.freeze()
+            let before = sizes()
+            #expect(freeze.acknowledgements.values.map(\.method) == [.cgroup2, .cgroup2])
+            #expect(freeze.acknowledgements.values.allSatisfy { $0.flushedFiles >= 1 })
+            #expect(freeze.consistency == .quiesced, "\(launched.map(\.process.tail))")
+            for _ in 0..<20 { sched_yield() }
+            #expect(sizes() == before)
+            if round < 2 {
+                #expect(try freeze.resume().isHeld)
+                #expect(await eventually { zip(sizes(), before).allSatisfy { $0 > $1 } })
+                continue
+            }
+            // The first process of a PID namespace takes everybody in it along: agent, guardian.
+            kill(try #require(launched[0].sidecar), SIGKILL)
+            _ = try await launched[0].process.ended()
+            #expect(throws: QuiesceError.self) { try freeze.resume() }
+            #expect(await eventually { workspace.size("two") > before[1] }, "the other is not left frozen")
+        }
+        #expect(try await launched[1].end() == 128 + SIGTERM)
+    }
+
     @Test("In a container with a delegated cgroup, and no other right, it freezes by cgroup2 and proves it")
     func delegated() async throws {
         let (workspace, program, state) = try await workspaceOfOther()

@@ -37,6 +37,23 @@ import Testing
         withExtendedLifetime(sandbox) {}
     }
 
+    @Test("Who was attached to is signalled as well", arguments: ["pid", "cgroup"])
+    func signalsAttached(how: String) async throws {
+        let workspace = try TestWorkspace()
+        let cgroup = try TestCgroup(.cgroup2, "switch")
+        let script = "trap 'echo got >> signals' HUP; echo > ready; while :; do sleep 0.01; done"
+        let agent = try Stranger(in: workspace.live, script, cgroup: cgroup.path)
+        #expect(await eventually { workspace.size("ready") > 0 })
+        let whom = how == "pid" ? ["--pid", String(agent.pid)] : ["--cgroup", cgroup.path]
+        let attached = try await Attached(workspace, ["attach", "--on-switch", "signal"] + whom)
+        #expect(try workspace.freeze().resume().isHeld)
+        let receipt = try workspace.switchTree(to: "two")
+        #expect(receipt.acknowledgements.values.first?.oldTree.contains(agent.pid) == true)
+        #expect(await eventually { workspace.size("signals") > 0 })
+        #expect(workspace.size("signals") == 4)
+        withExtendedLifetime(attached) {}
+    }
+
     @Test(
         "A restarted agent works in the new tree, nothing of the old one is left, and its exit code is the sidecar's",
         arguments: [["--freezer", "cgroup2"], ["--freezer", "cgroup1"], ["--freezer", "sigstop"]])

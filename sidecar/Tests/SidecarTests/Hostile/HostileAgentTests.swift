@@ -37,8 +37,8 @@ import Testing
     }
 
     @Test(
-        "Nor can an agent resist SIGSTOP by being deaf, or by waiting for a child of vfork",
-        arguments: ["deaf", "vforks"])
+        "Nor can an agent resist SIGSTOP by being deaf, by having traced children, or by waiting for a child of vfork",
+        arguments: ["deaf", "traced", "vforks"])
     func standsStillBySignal(way: String) async throws {
         let workspace = try TestWorkspace()
         let sandbox = try await Sandbox(workspace, Self.agent(way), options: ["--freezer", "sigstop"])
