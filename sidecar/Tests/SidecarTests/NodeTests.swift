@@ -53,6 +53,25 @@ import Testing
         withExtendedLifetime(node) {}
     }
 
+    @Test("Of a folder that cannot be served the log speaks once, and of a file with such a name never")
+    func complainsOnce() async throws {
+        let workspace = try TestWorkspace()
+        close(open("\(workspace.mount)/notes", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
+        let broken = try TestWorkspace(wsid: "broken", in: workspace.mount)
+        #expect(rename("\(broken.path)/.wvs", "\(broken.path)/aside") == 0)
+        #expect(symlink("aside", "\(broken.path)/.wvs") == 0)
+        let node = try await node(workspace)
+        // Each is found by a look at all of them.
+        for name in ["second", "third", "fourth"] {
+            let later = try TestWorkspace(wsid: name, in: workspace.mount)
+            #expect(try await eventually { try !Participant.others(than: "", controlDirectory: later.control).isEmpty })
+        }
+        let isComplaint = { @Sendable (line: String) in line.contains("not served") && line.contains("\"broken\"") }
+        _ = try await node.line(where: isComplaint)
+        #expect(node.lines.count(where: isComplaint) == 1)
+        #expect(!node.lines.contains { $0.contains("\"notes\"") })
+    }
+
     @Test("More workspaces are served than the soft limit of descriptors allows")
     func manyWorkspaces() async throws {
         let workspace = try TestWorkspace()

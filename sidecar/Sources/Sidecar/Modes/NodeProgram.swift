@@ -17,6 +17,8 @@ final class NodeProgram {
     private var seats: [String: NodeSeat] = [:]
     /// Folders that are not a whole workspace yet.
     private var isWaitingForMore = false
+    /// What the log has said of those that cannot be served: they are tried again and again.
+    private var complaints: [String: String] = [:]
 
     init(_ settings: NodeSettings) throws {
         self.settings = settings
@@ -108,10 +110,21 @@ final class NodeProgram {
         } catch {
             throw SidecarError(.workspace, "the folder cannot be read", cause: error)
         }
-        for name in names where Workspace.isValid(wsid: name) && seats[name] == nil { admit(name) }
+        let before = complaints
+        complaints = [:]
+        for name in names where Workspace.isValid(wsid: name) && seats[name] == nil && !isFile(name) {
+            admit(name, before[name])
+        }
     }
 
-    private func admit(_ wsid: String) {
+    /// Beside the workspaces there may be one that has such a name.
+    private func isFile(_ name: String) -> Bool {
+        var status = stat()
+        return lstat("\(root)/\(name)", &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
+    /// - Parameter complaint: see `complaints`.
+    private func admit(_ wsid: String, _ complaint: String?) {
         let logger = logger.with(.wsid, LogValue(wsid))
         do {
             guard let workspace = try Workspace(at: "\(root)/\(wsid)") else {
@@ -123,7 +136,9 @@ final class NodeProgram {
             seats[wsid] = seat
             _ = seat.serve()
         } catch {
-            logger.warn("a workspace is not served", [.error: LogValue(error)])
+            let reason = String(describing: error)
+            if reason != complaint { logger.warn("a workspace is not served", [.error: .text(reason)]) }
+            complaints[wsid] = reason
             isWaitingForMore = true
         }
     }
