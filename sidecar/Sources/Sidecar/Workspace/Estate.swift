@@ -26,11 +26,22 @@ struct Estate {
         return survivor.map { "\(owner) lives on and is not frozen: process \($0)" }
     }
 
-    /// Nothing is left of the agent.
-    func remove() {
-        if note.hasMadeCgroup, let cgroup = note.cgroup { rmdir(cgroup) }
+    /// To be called where nothing is left of the agent.
+    ///
+    /// - Returns: false where the kernel holds on to its cgroup, as for a moment after its last process has ended: to be tried again.
+    func remove() -> Bool {
+        if note.hasMadeCgroup, let cgroup = note.cgroup {
+            do {
+                try Cgroup(path: cgroup).remove()
+            } catch  where error.errno == EBUSY {
+                return false
+            } catch {
+                // Gone, or not to be removed by this user.
+            }
+        }
         // It may have died while it wrote. The file itself goes last: it keeps the name from others.
         unlink(StateFile.temporary(path))
         unlink(path)
+        return true
     }
 }

@@ -34,8 +34,7 @@ final class SuccessionNotes {
             found = found ?? estate.survivor(besides: frozen)
             // Those that stand frozen may run again.
             guard estate.survivor(besides: []) == nil else { return false }
-            estate.remove()
-            return true
+            return estate.remove()
         }
         return found
     }
@@ -59,6 +58,8 @@ final class SuccessionNotes {
     }
 
     func close(_ logger: Logger) {
+        // What could not be removed before.
+        _ = survivor()
         do {
             try file?.remove()
             file = nil

@@ -55,7 +55,7 @@ import Testing
             let workspace = try TestWorkspace()
             let sandbox = try await Sandbox(workspace, Self.agent("stuck", slow.slowFile))
             #expect(try await eventually { try isInUninterruptibleSleep(sandbox.agent) })
-            let error = #expect(throws: QuiesceError.self) { try workspace.freeze(lease: .seconds(1)) }
+            let error = #expect(throws: QuiesceError.self) { try workspace.freeze(lease: .seconds(3)) }
             #expect(
                 error?.description.contains("in uninterruptible sleep: \(sandbox.agent)") == true,
                 "\(String(describing: error))")
