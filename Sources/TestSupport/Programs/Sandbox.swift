@@ -31,13 +31,7 @@ package final class Sandbox: Sendable {
             kill(agent, SIGKILL)
             sidecar.wait()
         }
-        let killer = open("\(cgroup)/cgroup.kill", O_WRONLY)
-        if killer >= 0 {
-            write(killer, "1", 1)
-            close(killer)
-            let deadline = MonotonicTime.now + .seconds(5)
-            while rmdir(cgroup) == -1, lastErrno == EBUSY, MonotonicTime.now < deadline { usleep(500) }
-        }
+        AgentCgroup.remove(cgroup)
         // Without a cgroup the agent's children are left, and so is who had gone out of it.
         mark.killAll()
     }

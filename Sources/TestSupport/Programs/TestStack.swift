@@ -62,6 +62,7 @@ package final class TestStack: Sendable {
         let (programs, agents) = state.withLock { ($0.programs, $0.agents) }
         agents.forEach { $0.end(SIGTERM) }
         programs.values.forEach { $0.end(SIGKILL) }
+        AgentCgroup.removeAll(notedIn: mount + ".state")
     }
 
     /// Starts a program, again if it has ended; the second time without its failpoint.
