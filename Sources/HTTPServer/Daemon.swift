@@ -52,11 +52,7 @@ final class Daemon: @unchecked Sendable {
     }
 
     /// At most half of the descriptors that the process may have: a crowd of clients must not take them from the database.
-    private static var mostConnections: Int {
-        var allowed = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &allowed)
-        return Int(clamping: allowed.rlim_cur) / 2
-    }
+    private static var mostConnections: Int { DescriptorLimit.current / 2 }
 
     /// Accepts no more connections; those that exist go on.
     func quiesce() {

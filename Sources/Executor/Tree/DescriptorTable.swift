@@ -10,22 +10,12 @@ enum DescriptorTable {
     /// Raises the limit as far as it may be raised, and has the kernel make room at once: each time that a table of a process with
     /// several threads grows later, whoever opens a file waits 10 to 70 ms, perhaps while an agent stands still.
     static func reserve() throws(SystemError) {
-        var limit = rlimit()
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        try systemCall("getrlimit") { getrlimit(resource, &limit) }
-        let given = limit.rlim_cur
-        limit.rlim_cur = limit.rlim_max
-        // Refused where the machine allows less by now than it did (fs.nr_open).
-        if setrlimit(resource, &limit) != 0 { limit.rlim_cur = given }
+        DescriptorLimit.raise()
         let some = FileDescriptor(owning: try systemCall("open", "/") { wvs_open("/", O_RDONLY | O_CLOEXEC, 0) })
-        let last = CInt(min(Int(clamping: limit.rlim_cur), size) - 1)
+        let last = CInt(min(DescriptorLimit.current, size) - 1)
         _ = FileDescriptor(owning: try systemCall("fcntl", "F_DUPFD") { fcntl(some.raw, F_DUPFD_CLOEXEC, last) })
     }
 
     /// How many may stay open only to save time later: half of them, so that there are always some for what can not do without.
-    static var spare: Int {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        return min(Int(clamping: limit.rlim_cur), size) / 2
-    }
+    static var spare: Int { min(DescriptorLimit.current, size) / 2 }
 }

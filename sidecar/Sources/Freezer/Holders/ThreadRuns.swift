@@ -63,11 +63,7 @@ final class OpenFileAllowance {
     fileprivate var left: Int
 
     /// A third of what the process may open, and no more than this: each costs a page of kernel memory.
-    init(most: Int = 320) {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        left = min(most, Int(clamping: limit.rlim_cur) / 3)
-    }
+    init(most: Int = 320) { left = min(most, DescriptorLimit.current / 3) }
 }
 
 /// `schedstat` of one thread, open where that is allowed: read again it costs a seventh of opening it. The open file stays that

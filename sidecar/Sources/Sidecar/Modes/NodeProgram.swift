@@ -26,7 +26,8 @@ final class NodeProgram {
         signals = try SignalDescriptor()
         watch = ControlWatch.start(logger)
         Priority.raise(logger)
-        Self.allowDescriptors()
+        // Each workspace takes three, and the soft limit, 1024 as a rule, is that low for the sake of select(2) alone.
+        DescriptorLimit.raise()
         guard let resolved = realpath(settings.root, nil) else {
             throw SidecarError(.workspace, "the folder cannot be read", cause: SystemError("realpath", settings.root))
         }
@@ -38,14 +39,6 @@ final class NodeProgram {
             isNoticed = watch.isProved(in: root)
         }
         pacing = Pacing(interval: settings.pollInterval, isNoticed: isNoticed)
-    }
-
-    /// Each workspace takes three, and the soft limit, 1024 as a rule, is that low for the sake of select(2) alone.
-    private static func allowDescriptors() {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     /// Serves until a signal ends it.
